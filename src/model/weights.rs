@@ -1,0 +1,247 @@
+//! The weights of an encoder and its classification head, whatever the architecture calls them.
+
+use super::config::{Architecture, Config};
+use super::tensors::{Matrix, Tensors};
+use crate::error::{Error, Result};
+
+/// A post-norm transformer encoder with a classification head, in the order of computation.
+#[derive(Debug)]
+pub(crate) struct Weights {
+    pub(crate) embedding: Embedding,
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) head: Head,
+}
+
+/// Word row + position row + row of token type 0, then a norm.
+#[derive(Debug)]
+pub(crate) struct Embedding {
+    /// `[vocabulary, hidden]`
+    pub(crate) words: Matrix,
+    /// `[positions, hidden]`
+    pub(crate) positions: Matrix,
+    /// `[hidden]`: every token has type 0. `None` where the architecture has no types.
+    pub(crate) token_type: Option<Vec<f32>>,
+    pub(crate) norm: Norm,
+}
+
+/// One transformer layer.
+#[derive(Debug)]
+pub(crate) struct Layer {
+    pub(crate) query: Linear,
+    pub(crate) key: Linear,
+    pub(crate) value: Linear,
+    /// After the heads are joined, before the residual.
+    pub(crate) attention_output: Linear,
+    pub(crate) attention_norm: Norm,
+    /// hidden → intermediate, followed by the activation.
+    pub(crate) up: Linear,
+    /// intermediate → hidden.
+    pub(crate) down: Linear,
+    pub(crate) output_norm: Norm,
+}
+
+/// Pooled vector → dense → activation → classifier → logits.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) dense: Linear,
+    /// `[labels, hidden]`
+    pub(crate) classifier: Linear,
+}
+
+/// `y = x · weightᵀ + bias`
+#[derive(Debug)]
+pub(crate) struct Linear {
+    /// `[outputs, inputs]`
+    pub(crate) weight: Matrix,
+    /// `[outputs]`
+    pub(crate) bias: Vec<f32>,
+}
+
+/// Layer norm over the hidden dimension.
+#[derive(Debug)]
+pub(crate) struct Norm {
+    pub(crate) weight: Vec<f32>,
+    pub(crate) bias: Vec<f32>,
+}
+
+/// What one architecture calls its tensors.
+struct Names {
+    prefix: &'static str,
+    layers: &'static str,
+    query: &'static str,
+    key: &'static str,
+    value: &'static str,
+    attention_output: &'static str,
+    attention_norm: &'static str,
+    up: &'static str,
+    down: &'static str,
+    output_norm: &'static str,
+    dense: &'static str,
+    classifier: &'static str,
+    token_types: bool,
+    /// Tensors that checkpoints may hold beside those that inference needs.
+    ignored: &'static [&'static str],
+}
+
+impl Names {
+    const BERT: Names = Names {
+        prefix: "bert",
+        layers: "encoder.layer",
+        query: "attention.self.query",
+        key: "attention.self.key",
+        value: "attention.self.value",
+        attention_output: "attention.output.dense",
+        attention_norm: "attention.output.LayerNorm",
+        up: "intermediate.dense",
+        down: "output.dense",
+        output_norm: "output.LayerNorm",
+        dense: "bert.pooler.dense",
+        classifier: "classifier",
+        token_types: true,
+        ignored: &["bert.embeddings.position_ids"],
+    };
+    const ROBERTA: Names = Names {
+        prefix: "roberta",
+        dense: "classifier.dense",
+        classifier: "classifier.out_proj",
+        ignored: &[
+            "roberta.embeddings.position_ids",
+            "roberta.pooler.dense.weight",
+            "roberta.pooler.dense.bias",
+        ],
+        ..Names::BERT
+    };
+    const DISTILBERT: Names = Names {
+        prefix: "distilbert",
+        layers: "transformer.layer",
+        query: "attention.q_lin",
+        key: "attention.k_lin",
+        value: "attention.v_lin",
+        attention_output: "attention.out_lin",
+        attention_norm: "sa_layer_norm",
+        up: "ffn.lin1",
+        down: "ffn.lin2",
+        output_norm: "output_layer_norm",
+        dense: "pre_classifier",
+        classifier: "classifier",
+        token_types: false,
+        ignored: &["distilbert.embeddings.position_ids"],
+    };
+}
+
+impl Weights {
+    /// Takes from `tensors` what `config` calls for; anything missing, left over or of another shape is
+    /// an error.
+    pub(crate) fn read(config: &Config, tensors: &Tensors) -> Result<Self> {
+        let names = match config.architecture {
+            Architecture::Bert => Names::BERT,
+            Architecture::Roberta | Architecture::XlmRoberta => Names::ROBERTA,
+            Architecture::DistilBert => Names::DISTILBERT,
+            Architecture::DebertaV2 => {
+                return Err(Error::Architecture {
+                    file: config.file.clone(),
+                    expected: "bert, distilbert, roberta or xlm-roberta for the CPU backend".into(),
+                    found: "deberta-v2".into(),
+                });
+            }
+        };
+        let mut reader = Reader { tensors, taken: names.ignored.iter().map(|&n| n.into()).collect() };
+        let weights = reader.weights(config, &names)?;
+        let mut left: Vec<&str> =
+            tensors.names().filter(|&name| !reader.taken.contains(name)).collect();
+        left.sort_unstable();
+        match left.first() {
+            None => Ok(weights),
+            Some(name) => Err(Error::UnexpectedTensor {
+                file: tensors.file().to_owned(),
+                tensor: (*name).to_owned(),
+                architecture: config.architecture.to_string(),
+            }),
+        }
+    }
+}
+
+/// Reads tensors and remembers which were asked for.
+struct Reader<'t> {
+    tensors: &'t Tensors,
+    taken: std::collections::HashSet<String>,
+}
+
+impl Reader<'_> {
+    fn weights(&mut self, config: &Config, names: &Names) -> Result<Weights> {
+        let hidden = config.hidden;
+        let root = format!("{}.embeddings", names.prefix);
+        let embedding = Embedding {
+            words: self.matrix(&format!("{root}.word_embeddings"), config.vocabulary, hidden)?,
+            positions: self.matrix(
+                &format!("{root}.position_embeddings"),
+                config.position_rows,
+                hidden,
+            )?,
+            token_type: if names.token_types {
+                let name = format!("{root}.token_type_embeddings");
+                let types = self.matrix(&name, config.token_types, hidden)?;
+                let mut row = vec![0.0; hidden];
+                types.row(0, &mut row);
+                Some(row)
+            } else {
+                None
+            },
+            norm: self.norm(&format!("{root}.LayerNorm"), hidden)?,
+        };
+        let layers = (0..config.layers)
+            .map(|i| {
+                let root = format!("{}.{}.{i}", names.prefix, names.layers);
+                let name = |part: &str| format!("{root}.{part}");
+                Ok(Layer {
+                    query: self.linear(&name(names.query), hidden, hidden)?,
+                    key: self.linear(&name(names.key), hidden, hidden)?,
+                    value: self.linear(&name(names.value), hidden, hidden)?,
+                    attention_output: self.linear(&name(names.attention_output), hidden, hidden)?,
+                    attention_norm: self.norm(&name(names.attention_norm), hidden)?,
+                    up: self.linear(&name(names.up), config.intermediate, hidden)?,
+                    down: self.linear(&name(names.down), hidden, config.intermediate)?,
+                    output_norm: self.norm(&name(names.output_norm), hidden)?,
+                })
+            })
+            .collect::<Result<_>>()?;
+        let head = Head {
+            dense: self.linear(names.dense, hidden, hidden)?,
+            classifier: self.linear(names.classifier, config.labels.len(), hidden)?,
+        };
+        Ok(Weights { embedding, layers, head })
+    }
+
+    fn matrix(&mut self, stem: &str, rows: usize, columns: usize) -> Result<Matrix> {
+        let name = format!("{stem}.weight");
+        let matrix = self.tensors.matrix(&name, rows, columns)?;
+        if !matches!(matrix.values, super::tensors::Values::Float(_)) {
+            self.taken.insert(format!("{stem}.scale"));
+        }
+        self.taken.insert(name);
+        Ok(matrix)
+    }
+
+    fn linear(&mut self, stem: &str, outputs: usize, inputs: usize) -> Result<Linear> {
+        Ok(Linear {
+            weight: self.matrix(stem, outputs, inputs)?,
+            bias: self.vector(format!("{stem}.bias"), outputs)?,
+        })
+    }
+
+    fn norm(&mut self, stem: &str, hidden: usize) -> Result<Norm> {
+        // Checkpoints from before 2019 call a norm's weight gamma and its bias beta.
+        let old = self.tensors.contains(&format!("{stem}.gamma"));
+        let (weight, bias) = if old { ("gamma", "beta") } else { ("weight", "bias") };
+        Ok(Norm {
+            weight: self.vector(format!("{stem}.{weight}"), hidden)?,
+            bias: self.vector(format!("{stem}.{bias}"), hidden)?,
+        })
+    }
+
+    fn vector(&mut self, name: String, length: usize) -> Result<Vec<f32>> {
+        let values = self.tensors.vector(&name, length)?;
+        self.taken.insert(name);
+        Ok(values)
+    }
+}
