@@ -282,9 +282,11 @@ impl Check<'_> {
             Some("gelu") | None => Ok(Activation::Gelu),
             Some("gelu_new" | "gelu_pytorch_tanh" | "gelu_fast") => Ok(Activation::GeluTanh),
             Some("relu") => Ok(Activation::Relu),
-            Some(other) => {
-                Err(self.wrong("hidden_act", "`gelu`, `gelu_new`, `gelu_pytorch_tanh` or `relu`", other))
-            }
+            Some(other) => Err(self.wrong(
+                "hidden_act",
+                "`gelu`, `gelu_new`, `gelu_pytorch_tanh` or `relu`",
+                other,
+            )),
         }
     }
 
@@ -311,7 +313,9 @@ impl Check<'_> {
         let mut sorted = labels.clone();
         sorted.sort_unstable();
         match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(self.wrong("id2label", "different names", format!("`{}` twice", pair[0]))),
+            Some(pair) => {
+                Err(self.wrong("id2label", "different names", format!("`{}` twice", pair[0])))
+            }
             None => Ok(labels),
         }
     }
@@ -329,7 +333,11 @@ impl Check<'_> {
         let map = map.unwrap_or_default();
         let path = |label: &str| format!("demarche.{field}.{label}");
         if let Some(stranger) = map.keys().find(|&key| !labels.contains(key)) {
-            return Err(self.wrong(&path(stranger), "a label of `id2label`", format!("`{stranger}`")));
+            return Err(self.wrong(
+                &path(stranger),
+                "a label of `id2label`",
+                format!("`{stranger}`"),
+            ));
         }
         labels
             .iter()

@@ -2,6 +2,8 @@
 //!
 //! Knows file formats and what the architectures call things; does not compute.
 
+#[cfg(feature = "bundled")]
+mod bundled;
 mod bytes;
 mod config;
 mod tensors;

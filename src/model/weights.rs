@@ -145,7 +145,8 @@ impl Weights {
                 });
             }
         };
-        let mut reader = Reader { tensors, taken: names.ignored.iter().map(|&n| n.into()).collect() };
+        let mut reader =
+            Reader { tensors, taken: names.ignored.iter().map(|&n| n.into()).collect() };
         let weights = reader.weights(config, &names)?;
         let mut left: Vec<&str> =
             tensors.names().filter(|&name| !reader.taken.contains(name)).collect();

@@ -1,0 +1,181 @@
+//! Sentences to token ids; over-long sentences to windows.
+//!
+//! Knows the tokenizers crate and what the model accepts. Ids that leave this room are below the
+//! vocabulary's size, and sequences no longer than the model takes.
+
+use tokenizers::Tokenizer as HfTokenizer;
+
+use crate::error::{Error, Result};
+use crate::model::{Config, ModelFiles};
+
+/// What happens to a sentence with more tokens than the model takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LongSentences {
+    /// It is read through overlapping windows (a quarter of each is shared with the next); every label
+    /// gets its highest logit over the windows.
+    #[default]
+    Window,
+    /// Only the first tokens that fit are read.
+    Truncate,
+    /// It is an error: [`Error::SentenceTooLong`].
+    Refuse,
+}
+
+/// Sequences of one or more sentences, special tokens included, without padding.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sequences {
+    pub(crate) ids: Vec<u32>,
+    /// Where each sequence ends in `ids`.
+    pub(crate) ends: Vec<usize>,
+    /// How many sequences each sentence has: 1, or its windows.
+    pub(crate) windows: Vec<usize>,
+}
+
+/// A model's tokenizer with its limits.
+#[derive(Debug)]
+pub(crate) struct Tokenizer {
+    file: String,
+    inner: HfTokenizer,
+    /// Special tokens before and after a sentence.
+    prefix: Vec<u32>,
+    suffix: Vec<u32>,
+    vocabulary: usize,
+    /// Tokens that fit between prefix and suffix; at least 1.
+    limit: usize,
+    long: LongSentences,
+}
+
+/// Longer sentences are tokenized in pieces cut at white space, so that memory stays bounded.
+const PIECE_BYTES: usize = 1 << 14;
+
+impl Tokenizer {
+    pub(crate) fn new(files: &ModelFiles, config: &Config, long: LongSentences) -> Result<Self> {
+        let (file, bytes) = files.tokenizer();
+        let wrong = |reason: String| Error::Tokenizer { file: file.clone(), reason };
+        let mut inner = HfTokenizer::from_bytes(&**bytes).map_err(|e| wrong(e.to_string()))?;
+        inner.with_truncation(None).map_err(|e| wrong(e.to_string()))?.with_padding(None);
+        let known = inner.get_vocab_size(true);
+        if known > config.vocabulary {
+            return Err(wrong(format!(
+                "{known} tokens, but the model has only {} (field `vocab_size` of {})",
+                config.vocabulary, config.file
+            )));
+        }
+        let (prefix, suffix) = specials(&inner).map_err(&wrong)?;
+        let limit = config.max_tokens().saturating_sub(prefix.len() + suffix.len());
+        if limit == 0 {
+            return Err(wrong(format!(
+                "special tokens fill all {} positions of the model",
+                config.max_tokens()
+            )));
+        }
+        let vocabulary = config.vocabulary;
+        Ok(Tokenizer { file, inner, prefix, suffix, vocabulary, limit, long })
+    }
+
+    /// Appends the sequences of a sentence; `start` is its place in the text, for the error.
+    pub(crate) fn append(&self, sentence: &str, start: usize, to: &mut Sequences) -> Result<()> {
+        let mut ids = Vec::new();
+        for piece in Pieces(sentence) {
+            self.encode(piece, &mut ids)?;
+            if self.long == LongSentences::Truncate && ids.len() >= self.limit {
+                ids.truncate(self.limit);
+                break;
+            }
+        }
+        if self.long == LongSentences::Refuse && ids.len() > self.limit {
+            return Err(Error::SentenceTooLong {
+                start,
+                end: start + sentence.len(),
+                tokens: ids.len(),
+                limit: self.limit,
+            });
+        }
+        let mut windows = 0;
+        let mut from = 0;
+        loop {
+            let until = ids.len().min(from + self.limit);
+            to.ids.extend_from_slice(&self.prefix);
+            to.ids.extend_from_slice(&ids[from..until]);
+            to.ids.extend_from_slice(&self.suffix);
+            to.ends.push(to.ids.len());
+            windows += 1;
+            if until == ids.len() {
+                break;
+            }
+            from += (self.limit * 3 / 4).max(1);
+        }
+        to.windows.push(windows);
+        Ok(())
+    }
+
+    fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<()> {
+        let wrong = |reason| Error::Tokenizer { file: self.file.clone(), reason };
+        let encoding = self.inner.encode_fast(text, false).map_err(|e| wrong(e.to_string()))?;
+        let new = encoding.get_ids();
+        if let Some(id) = new.iter().find(|&&id| id as usize >= self.vocabulary) {
+            return Err(wrong(format!(
+                "token id {id} is not below the model's {} (field `vocab_size`)",
+                self.vocabulary
+            )));
+        }
+        ids.extend_from_slice(new);
+        Ok(())
+    }
+}
+
+/// The special tokens that the tokenizer's own template puts around a sentence.
+fn specials(tokenizer: &HfTokenizer) -> Result<(Vec<u32>, Vec<u32>), String> {
+    let encode = |special| {
+        let encoding = tokenizer.encode_fast("a", special).map_err(|e| e.to_string())?;
+        Ok::<_, String>(encoding.get_ids().to_vec())
+    };
+    let (bare, full) = (encode(false)?, encode(true)?);
+    let start = full
+        .windows(bare.len().max(1))
+        .position(|window| window == bare)
+        .ok_or("its post-processor does not put special tokens around a sentence")?;
+    Ok((full[..start].to_vec(), full[start + bare.len()..].to_vec()))
+}
+
+/// A text in pieces of about [`PIECE_BYTES`], cut before white space where there is some.
+struct Pieces<'t>(&'t str);
+
+impl<'t> Iterator for Pieces<'t> {
+    type Item = &'t str;
+
+    fn next(&mut self) -> Option<&'t str> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let mut end = self.0.len();
+        if end > PIECE_BYTES {
+            let most = self.0.floor_char_boundary(PIECE_BYTES);
+            end = self.0[..most].rfind(char::is_whitespace).filter(|&at| at > 0).unwrap_or(most);
+        }
+        let (piece, rest) = self.0.split_at(end);
+        self.0 = rest;
+        Some(piece)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_join_to_the_text() {
+        for text in ["", "a", &"wort ".repeat(10_000), &"字".repeat(20_000), &" ".repeat(70_000)] {
+            let pieces: Vec<&str> = Pieces(text).collect();
+            assert_eq!(pieces.concat(), text);
+            assert!(pieces.iter().all(|piece| !piece.is_empty() && piece.len() <= PIECE_BYTES));
+        }
+    }
+
+    #[test]
+    fn pieces_are_cut_at_white_space() {
+        let text = "wort ".repeat(10_000);
+        assert!(Pieces(&text).skip(1).all(|piece| piece.starts_with(' ')));
+    }
+}
