@@ -73,19 +73,12 @@ impl<'a> Rules<'a> {
         let run = self.run(at);
         let next = self.next(run.end);
         let breaks = self.breaks(&run, &next);
-        Decision {
-            run_end: run.end,
-            sentence_end: breaks.then_some(next.closed),
-        }
+        Decision { run_end: run.end, sentence_end: breaks.then_some(next.closed) }
     }
 
     fn is_terminator(&self, c: char) -> bool {
         kind(c) == Kind::Terminator
-            || self
-                .knowledge
-                .settings
-                .terminator
-                .is_some_and(|extra| c == extra as char)
+            || self.knowledge.settings.terminator.is_some_and(|extra| c == extra as char)
     }
 
     fn run(&self, at: usize) -> Run {
@@ -101,14 +94,7 @@ impl<'a> Rules<'a> {
             last = c;
         }
         let ellipsis = periods > 1 || matches!(last, '…' | '‥');
-        Run {
-            at,
-            end,
-            period: count == 1 && last == '.',
-            ellipsis,
-            wide,
-            last,
-        }
+        Run { at, end, period: count == 1 && last == '.', ellipsis, wide, last }
     }
 
     fn next(&self, mut closed: usize) -> Next<'a> {
@@ -171,14 +157,7 @@ impl<'a> Rules<'a> {
             }
         }
         let (word, after_word) = self.word_from(position);
-        Next {
-            spaced,
-            first: Some(kind(first)),
-            kind: kind(c),
-            word,
-            after_word,
-            ..none
-        }
+        Next { spaced, first: Some(kind(first)), kind: kind(c), word, after_word, ..none }
     }
 
     /// The end of the closing mark at `at`, and whether it is a quotation mark.
@@ -196,20 +175,15 @@ impl<'a> Rules<'a> {
                     // A single straight mark.
                     None => {
                         let after = self.text[at + c.len_utf8()..].chars().next();
-                        after
-                            .is_none_or(|after| !is_letter(after))
-                            .then_some(at + c.len_utf8())
+                        after.is_none_or(|after| !is_letter(after)).then_some(at + c.len_utf8())
                     }
                 };
                 end.map(|end| (end, true))
             }
             Kind::Open if c == '[' => {
                 // A note: `[12]`.
-                let digits = self.text[at + 1..]
-                    .bytes()
-                    .take(4)
-                    .take_while(u8::is_ascii_digit)
-                    .count();
+                let digits =
+                    self.text[at + 1..].bytes().take(4).take_while(u8::is_ascii_digit).count();
                 let end = at + 1 + digits;
                 (digits > 0 && self.text[end..].starts_with(']')).then_some((end + 1, false))
             }
@@ -257,9 +231,7 @@ impl<'a> Rules<'a> {
 
     /// The word that ends at `end`, inner full stops included.
     fn word_before(&self, end: usize) -> &'a str {
-        let begin = self
-            .start
-            .max(floor_char(self.text, end.saturating_sub(LONGEST_WORD)));
+        let begin = self.start.max(floor_char(self.text, end.saturating_sub(LONGEST_WORD)));
         let before = &self.text[begin..end];
         let mut start = before.len();
         for (at, c) in before.char_indices().rev() {
@@ -303,10 +275,7 @@ impl<'a> Rules<'a> {
         let follows = self.text[next.closed..].chars().next().unwrap_or(' ');
         if run.wide || matches!(run.last, '।' | '॥') {
             return !(next.quote_closed
-                && self
-                    .knowledge
-                    .roles(first_char(next.word))
-                    .has(Roles::SAYING));
+                && self.knowledge.roles(first_char(next.word)).has(Roles::SAYING));
         }
         let before = self.text[..run.at].chars().next_back().unwrap_or(' ');
         is_unspaced(follows) && is_unspaced(before)
@@ -366,12 +335,7 @@ impl<'a> Rules<'a> {
         if at_start && short {
             return false;
         }
-        if self
-            .knowledge
-            .roles(next.word)
-            .has(Roles::MONTH.and(Roles::COUNTED))
-            && short
-        {
+        if self.knowledge.roles(next.word).has(Roles::MONTH.and(Roles::COUNTED)) && short {
             return false;
         }
         if !self.knowledge.settings.ordinals || !short || opener {
@@ -401,7 +365,5 @@ fn is_mark(c: char) -> bool {
 /// Short pieces with full stops between, as `e.g` or `U.S`.
 fn is_dotted(word: &str) -> bool {
     word.contains('.')
-        && word
-            .split('.')
-            .all(|piece| piece.chars().count() <= 3 && piece.chars().all(is_letter))
+        && word.split('.').all(|piece| piece.chars().count() <= 3 && piece.chars().all(is_letter))
 }
