@@ -29,6 +29,7 @@ use serde::Serialize;
 /// the probabilities are calibrated, and the speed.
 #[derive(Parser)]
 #[command(
+    name = "evaluate",
     version,
     after_help = "\
 Examples:
@@ -127,8 +128,8 @@ fn warn(report: &Report) {
     let yellow = AnsiColor::Yellow.on_default().bold();
     for (label, rows) in &report.unknown {
         anstream::eprintln!(
-            "{yellow}warning:{yellow:#} label `{label}` of {rows} rows is not scored: the model has none \
-             of this name"
+            "{yellow}warning:{yellow:#} label `{label}` is not scored (rows with it: {rows}): the model has \
+             none of this name"
         );
     }
 }

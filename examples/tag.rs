@@ -12,7 +12,7 @@ use anstyle::{AnsiColor, Style};
 use clap::{Parser, ValueEnum};
 use common::{Failure, ModelArgs};
 use demarche::segment::Language;
-use demarche::{Error, Label, Polarity, Probabilities, Stance, Statement, Tagger};
+use demarche::{Label, Polarity, Probabilities, Stance, Statement, Tagger};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -22,6 +22,7 @@ use serde::Serialize;
 /// commits to, requests, concedes, accuses, rejects or threatens in it, and with which probability.
 #[derive(Parser)]
 #[command(
+    name = "tag",
     version,
     after_help = "\
 Examples:
@@ -46,7 +47,7 @@ struct Args {
     format: Format,
 
     /// Probability from which on a stance counts, 0 to 1 [default: one a stance, from the model]
-    #[arg(long, value_name = "P", value_parser = probability)]
+    #[arg(long, value_name = "P", value_parser = probability, allow_negative_numbers = true)]
     threshold: Option<f32>,
 
     /// Print sentences without a stance too
@@ -117,7 +118,14 @@ fn tag(args: Args) -> Result<ExitCode, Failure> {
 }
 
 fn open(path: &Path) -> io::Result<Box<dyn Read>> {
-    if path == Path::new("-") { Ok(Box::new(io::stdin())) } else { Ok(Box::new(File::open(path)?)) }
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin()));
+    }
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    Ok(Box::new(file))
 }
 
 /// Tags a text as it is read; gives back what is wrong with it, if anything.
@@ -132,9 +140,6 @@ fn tag_text(
     for statement in tagger.stream(reader) {
         match statement {
             Ok(statement) => output.statement(file, &statement)?,
-            Err(Error::Utf8 { offset }) => {
-                problem = Some(format!("byte {offset} is not valid UTF-8"))
-            }
             Err(error) => problem = Some(common::message(&error)),
         }
     }
@@ -162,13 +167,13 @@ impl Progress {
 
 /// A form of output. Errors are those of writing.
 trait Output {
-    fn begin_file(&mut self, _file: &str) -> Result<(), Failure> {
+    fn begin_file(&mut self, _file: &str) -> io::Result<()> {
         Ok(())
     }
-    fn statement(&mut self, file: &str, statement: &Statement) -> Result<(), Failure>;
+    fn statement(&mut self, file: &str, statement: &Statement) -> io::Result<()>;
     /// Leaves nothing unwritten, so that an error message comes after what was before it.
-    fn end_file(&mut self) -> Result<(), Failure>;
-    fn end(&mut self) -> Result<(), Failure> {
+    fn end_file(&mut self) -> io::Result<()>;
+    fn end(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -226,7 +231,7 @@ impl<W: Write> People<W> {
 }
 
 impl<W: Write> Output for People<W> {
-    fn begin_file(&mut self, file: &str) -> Result<(), Failure> {
+    fn begin_file(&mut self, file: &str) -> io::Result<()> {
         let heading = Style::new().bold().underline();
         let gap = if self.files > 0 { "\n" } else { "" };
         writeln!(self.out, "{gap}{heading}{}{heading:#}", printable(file))?;
@@ -236,7 +241,7 @@ impl<W: Write> Output for People<W> {
         Ok(())
     }
 
-    fn statement(&mut self, _file: &str, statement: &Statement) -> Result<(), Failure> {
+    fn statement(&mut self, _file: &str, statement: &Statement) -> io::Result<()> {
         self.file.sentences += 1;
         self.file.with_stance += usize::from(!statement.is_neutral());
         if statement.is_neutral() && !self.all {
@@ -269,23 +274,23 @@ impl<W: Write> Output for People<W> {
         Ok(())
     }
 
-    fn end_file(&mut self) -> Result<(), Failure> {
+    fn end_file(&mut self) -> io::Result<()> {
         writeln!(self.out)?;
         let counts = self.file.clone();
         self.summary(&counts)?;
         self.total.sentences += counts.sentences;
         self.total.with_stance += counts.with_stance;
         self.total.each.iter_mut().zip(&counts.each).for_each(|(total, count)| *total += count);
-        Ok(self.out.flush()?)
+        self.out.flush()
     }
 
-    fn end(&mut self) -> Result<(), Failure> {
+    fn end(&mut self) -> io::Result<()> {
         if self.files > 1 {
             write!(self.out, "\n{} files: ", self.files)?;
             let counts = self.total.clone();
             self.summary(&counts)?;
         }
-        Ok(self.out.flush()?)
+        self.out.flush()
     }
 }
 
@@ -336,7 +341,7 @@ struct Line<'a> {
 }
 
 impl<W: Write> Output for JsonLines<W> {
-    fn statement(&mut self, file: &str, statement: &Statement) -> Result<(), Failure> {
+    fn statement(&mut self, file: &str, statement: &Statement) -> io::Result<()> {
         let line = Line {
             file,
             start: statement.range.start,
@@ -348,12 +353,12 @@ impl<W: Write> Output for JsonLines<W> {
             stances: statement.labels().collect(),
             probabilities: &statement.probabilities,
         };
-        serde_json::to_writer(&mut self.0, &line).map_err(io::Error::from)?;
-        Ok(self.0.write_all(b"\n")?)
+        serde_json::to_writer(&mut self.0, &line)?;
+        self.0.write_all(b"\n")
     }
 
-    fn end_file(&mut self) -> Result<(), Failure> {
-        Ok(self.0.flush()?)
+    fn end_file(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 
@@ -361,17 +366,17 @@ impl<W: Write> Output for JsonLines<W> {
 struct Csv<W: Write>(csv::Writer<W>);
 
 impl<W: Write> Csv<W> {
-    fn new(out: W, labels: &[Label]) -> csv::Result<Self> {
+    fn new(out: W, labels: &[Label]) -> io::Result<Self> {
         let mut writer = csv::Writer::from_writer(out);
         let fields = ["file", "start", "end", "text", "paragraph", "quoted", "lang", "stances"];
         let columns = fields.into_iter().map(str::to_owned);
-        writer.write_record(columns.chain(labels.iter().map(|label| format!("p_{label}"))))?;
+        writer.write_record(columns.chain(labels.iter().map(|label| format!("p_{label}")))).map_err(io_error)?;
         Ok(Csv(writer))
     }
 }
 
 impl<W: Write> Output for Csv<W> {
-    fn statement(&mut self, file: &str, statement: &Statement) -> Result<(), Failure> {
+    fn statement(&mut self, file: &str, statement: &Statement) -> io::Result<()> {
         let language = statement.language.map(|language| language.to_string());
         let fields = [
             file.to_owned(),
@@ -384,10 +389,18 @@ impl<W: Write> Output for Csv<W> {
             statement.labels().collect::<Vec<_>>().join(";"),
         ];
         let probabilities = statement.probabilities.iter().map(|(_, p)| p.to_string());
-        Ok(self.0.write_record(fields.into_iter().chain(probabilities))?)
+        self.0.write_record(fields.into_iter().chain(probabilities)).map_err(io_error)
     }
 
-    fn end_file(&mut self) -> Result<(), Failure> {
-        Ok(self.0.flush()?)
+    fn end_file(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// What went wrong below the CSV; records of one length cannot fail otherwise.
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
 }
