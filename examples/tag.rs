@@ -370,7 +370,9 @@ impl<W: Write> Csv<W> {
         let mut writer = csv::Writer::from_writer(out);
         let fields = ["file", "start", "end", "text", "paragraph", "quoted", "lang", "stances"];
         let columns = fields.into_iter().map(str::to_owned);
-        writer.write_record(columns.chain(labels.iter().map(|label| format!("p_{label}")))).map_err(io_error)?;
+        writer
+            .write_record(columns.chain(labels.iter().map(|label| format!("p_{label}"))))
+            .map_err(io_error)?;
         Ok(Csv(writer))
     }
 }
