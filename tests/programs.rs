@@ -4,24 +4,15 @@ mod common;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Output, Stdio};
 
 use assert_cmd::Command;
 use common::{articles, model_with, scratch, tiny_model};
 use serde_json::{Value, json};
 
-/// `cargo test` puts the examples beside the folder of the tests.
-fn path_of(program: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let folder = test.ancestors().nth(2).unwrap().join("examples");
-    let path = folder.join(program).with_extension(std::env::consts::EXE_EXTENSION);
-    assert!(path.exists(), "{} is missing: `cargo build --examples` makes it", path.display());
-    path
-}
-
 fn program(name: &str) -> Command {
-    let mut command = Command::new(path_of(name));
+    let mut command = Command::new(common::program(name));
     command.env_remove("CLICOLOR_FORCE").env_remove("NO_COLOR");
     command
 }
@@ -285,7 +276,7 @@ fn a_bad_model_is_refused_with_its_file() {
 #[test]
 fn a_broken_pipe_ends_quietly() {
     for format in ["text", "jsonl", "csv"] {
-        let mut child = std::process::Command::new(path_of("tag"))
+        let mut child = std::process::Command::new(common::program("tag"))
             .args(["--all", "--format", format, "--model"])
             .arg(tiny_model("bert"))
             .stdin(Stdio::piped())

@@ -16,6 +16,15 @@ pub fn tiny_model(architecture: &str) -> PathBuf {
     project("tests/fixtures/parity").join(architecture)
 }
 
+/// A program of `examples/`: `cargo test` puts them beside the folder of the tests.
+pub fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let folder = test.ancestors().nth(2).unwrap().join("examples");
+    let path = folder.join(name).with_extension(std::env::consts::EXE_EXTENSION);
+    assert!(path.exists(), "{} is missing: `cargo build --examples` makes it", path.display());
+    path
+}
+
 /// An empty folder for the test called `name`.
 pub fn scratch(name: &str) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
