@@ -1,6 +1,8 @@
 //! What several tests need: a tiny model, and folders to write to.
 #![allow(dead_code, reason = "every test file uses its own part")]
 
+pub mod tampered;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -59,4 +61,10 @@ pub fn articles() -> Vec<(PathBuf, String)> {
             (path, text)
         })
         .collect()
+}
+
+/// An error with everything that caused it, on one line.
+pub fn message(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
