@@ -108,6 +108,8 @@ pub(super) type Words<T> = HashMap<Box<str>, T, BuildHasherDefault<WordHasher>>;
 #[derive(Debug, Default)]
 pub(super) struct Knowledge {
     words: Words<Roles>,
+    /// Entries that begin with a hyphen: ends of words.
+    suffixes: Vec<(Box<str>, Roles)>,
     /// Longest word in bytes: longer tokens need no look-up.
     longest: usize,
     /// `setting = value` lines.
@@ -151,25 +153,39 @@ impl Knowledge {
         })
     }
 
-    /// Reads a file.
+    /// Reads a file and what holds in every language.
     pub(super) fn read(file: &str) -> Result<Knowledge, Malformed> {
         let mut knowledge = Knowledge::default();
+        knowledge.learn(file)?;
+        if file != NEUTRAL {
+            // A word of the language's own file keeps the roles that it has there.
+            let own = std::mem::take(&mut knowledge.words);
+            knowledge.learn(NEUTRAL)?;
+            knowledge.words.extend(own);
+        }
+        Ok(knowledge)
+    }
+
+    fn learn(&mut self, file: &str) -> Result<(), Malformed> {
         for item in items(file) {
             match item? {
-                Item::Word { roles, word, .. } => knowledge.add(word, roles),
+                Item::Word { roles, word, .. } => self.add(word, roles),
                 Item::Setting { line, key, value } => {
-                    knowledge
-                        .settings
+                    self.settings
                         .set(key, value)
                         .map_err(|what| Malformed { line, what })?;
                 }
             }
         }
-        Ok(knowledge)
+        Ok(())
     }
 
     /// A word with a small first letter stands for its capitalised form, too.
     fn add(&mut self, word: &str, roles: Roles) {
+        if let Some(suffix) = word.strip_prefix('-') {
+            self.suffixes.push((suffix.into(), roles));
+            return;
+        }
         let mut insert = |word: &str| {
             self.longest = self.longest.max(word.len());
             let known = self.words.entry(word.into()).or_default();
@@ -198,6 +214,15 @@ impl Knowledge {
             return Roles::default();
         }
         self.words.get(word).copied().unwrap_or_default()
+    }
+
+    /// What is known of words that end like this one.
+    pub(super) fn suffix_roles(&self, word: &str) -> Roles {
+        let known = self
+            .suffixes
+            .iter()
+            .filter(|(suffix, _)| word.ends_with(&**suffix));
+        known.fold(Roles::default(), |all, &(_, roles)| all.and(roles))
     }
 }
 

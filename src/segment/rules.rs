@@ -315,71 +315,84 @@ impl<'a> Rules<'a> {
     /// A full stop, white space, and then no small letter.
     fn breaks_at_period(&self, run: &Run, next: &Next) -> bool {
         let word = self.word_before(run.at);
-        let at_start = run.at - word.len() == self.start;
-        let roles = self.knowledge.roles(word);
-        let digits = word.chars().all(|c| kind(c) == Kind::Digit);
         if word.is_empty() {
             return true;
         }
-        let opener = self.is_opener(next);
-        if digits {
-            return self.breaks_after_number(run, word, next, at_start, opener);
+        let begin = run.at - word.len();
+        if word.chars().all(|c| kind(c) == Kind::Digit) {
+            return self.breaks_after_number(run, word, next);
         }
-        if roles.has(Roles::INNER) {
-            return false;
+        let mut roles = self.knowledge.roles(word);
+        if roles == Roles::default() {
+            roles = self.knowledge.suffix_roles(word);
         }
-        if roles.has(Roles::NUMBER) && next.kind == Kind::Digit {
-            return false;
-        }
-        if roles.has(Roles::TITLE) && next.kind != Kind::Digit {
-            return false;
-        }
-        if roles.has(Roles::FINAL) {
-            return true;
-        }
-        if roles.has(Roles::EITHER) {
-            return opener;
+        if roles.is_abbreviation() {
+            return self.breaks_after_abbreviation(roles, begin, next);
         }
         if roles.has(Roles::WORD) {
             return true;
         }
-        let mut letters = word.chars().filter(|&c| kind(c) != Kind::Ignored);
-        let first = letters.next().unwrap_or(' ');
-        if letters.next().is_none() && is_letter(first) && !is_unspaced(first) {
-            return opener && !at_start;
-        }
-        if is_dotted(word) {
-            return opener;
+        if is_single_letter(word) || is_dotted(word) || self.lacks_vowels(word) {
+            return next.kind != Kind::Digit && self.is_opener(next) && begin != self.start;
         }
         true
     }
 
-    fn breaks_after_number(
-        &self,
-        run: &Run,
-        word: &str,
-        next: &Next,
-        at_start: bool,
-        opener: bool,
-    ) -> bool {
-        let short = word.len() <= 3;
-        if at_start && short {
+    /// A full stop after an abbreviation that begins at `begin`.
+    fn breaks_after_abbreviation(&self, roles: Roles, begin: usize, next: &Next) -> bool {
+        if roles.has(Roles::INNER) {
             return false;
         }
-        if self
-            .knowledge
-            .roles(next.word)
-            .has(Roles::MONTH.and(Roles::COUNTED))
-            && short
-        {
+        let ends = roles.has(Roles::FINAL.and(Roles::EITHER));
+        if next.kind == Kind::Digit || is_roman(next.word) {
+            return roles.has(Roles::FINAL) && !roles.has(Roles::NUMBER)
+                || roles.has(Roles::WORD) && !roles.has(Roles::NUMBER);
+        }
+        if roles.has(Roles::TITLE) && !(ends && self.number_before(begin)) {
             return false;
         }
-        if !self.knowledge.settings.ordinals || !short || opener {
+        roles.has(Roles::FINAL.and(Roles::WORD)) || self.is_opener(next)
+    }
+
+    /// Does a number stand before the word that begins at `begin`?
+    fn number_before(&self, begin: usize) -> bool {
+        let before = self.text[self.start..begin].trim_end();
+        let word = self.word_before(self.start + before.len());
+        word.chars()
+            .next_back()
+            .is_some_and(|c| kind(c) == Kind::Digit)
+            || is_roman(word)
+    }
+
+    /// A short word without vowels is an abbreviation, but not one all in capitals.
+    fn lacks_vowels(&self, word: &str) -> bool {
+        word.len() <= 12
+            && !self.knowledge.settings.vowelless_words
+            && word.chars().skip(1).all(|c| kind(c) == Kind::Lower)
+            && word.chars().all(|c| CONSONANTS.contains(c))
+    }
+
+    /// A full stop after a number: perhaps an ordinal, or the number of a list.
+    fn breaks_after_number(&self, run: &Run, number: &str, next: &Next) -> bool {
+        let begin = run.at - number.len();
+        let short = number.len() <= 3;
+        if begin == self.start && short {
+            return false;
+        }
+        let roles = self.knowledge.roles(next.word);
+        if roles.has(Roles::MONTH.and(Roles::COUNTED)) && short {
+            return false;
+        }
+        if !self.knowledge.settings.ordinals || !short || self.is_opener(next) {
             return true;
         }
-        let before = self.text[self.start..run.at - word.len()].trim_end();
+        let before = self.text[self.start..begin].trim_end();
         let before = self.word_before(self.start + before.len());
-        !self.knowledge.roles(before).has(Roles::COUNTING)
+        let roles = self
+            .knowledge
+            .roles(before)
+            .and(self.knowledge.suffix_roles(before));
+        !roles.has(Roles::COUNTING)
     }
 
     /// Is the next word one that begins sentences?
@@ -405,3 +418,24 @@ fn is_dotted(word: &str) -> bool {
             .split('.')
             .all(|piece| piece.chars().count() <= 3 && piece.chars().all(is_letter))
 }
+
+fn is_single_letter(word: &str) -> bool {
+    let mut letters = word.chars().filter(|&c| kind(c) != Kind::Ignored);
+    letters
+        .next()
+        .is_some_and(|c| is_letter(c) && !is_unspaced(c))
+        && letters.next().is_none()
+}
+
+/// A Roman number of more than one letter, or `I`, `V`, `X`.
+fn is_roman(word: &str) -> bool {
+    !word.is_empty()
+        && word.len() < 9
+        && word
+            .bytes()
+            .all(|b| matches!(b, b'I' | b'V' | b'X' | b'L' | b'C'))
+}
+
+/// Letters of the Latin, Cyrillic and Greek scripts that make no syllable.
+const CONSONANTS: &str = "BCDFGHJKLMNPQRSTVWXZbcdfghjklmnpqrstvwxzçćčďđğģłľńňñřśšşșßťţțźżžŻŹŽŚŠŞȘĆČÇŁ\
+    бвгґджзклмнпрстфхцчшщБВГҐДЖЗКЛМНПРСТФХЦЧШЩйЙьβγδζθκλμνξπρσςτφχψΒΓΔΖΘΚΛΜΝΞΠΡΣΤΦΧΨ";
