@@ -89,7 +89,9 @@ impl Engine {
                     }
                 }
                 Some(at) => {
+                    // Comes again when the window has grown.
                     self.seen = at;
+                    self.scanner = self.scanner_at(at);
                     self.reach(text, at);
                     return self.ready();
                 }

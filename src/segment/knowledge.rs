@@ -38,9 +38,14 @@ impl Roles {
     pub(super) const SAYING: Roles = Roles(1 << 10);
     /// A whole word that must not be taken for an abbreviation by its shape.
     pub(super) const WORD: Roles = Roles(1 << 11);
+    /// Unit or era after a number: ends a sentence there when a capital follows.
+    pub(super) const UNIT: Roles = Roles(1 << 12);
+
+    /// All kinds of abbreviations.
+    const ABBREVIATIONS: Roles = Roles(0b11111 | 1 << 12);
 
     /// Section names of the files.
-    const SECTIONS: [(&'static str, Roles); 12] = [
+    const SECTIONS: [(&'static str, Roles); 13] = [
         ("title", Roles::TITLE),
         ("number", Roles::NUMBER),
         ("inner", Roles::INNER),
@@ -53,6 +58,7 @@ impl Roles {
         ("common", Roles::COMMON),
         ("saying", Roles::SAYING),
         ("word", Roles::WORD),
+        ("unit", Roles::UNIT),
     ];
 
     /// Any of `roles`?
@@ -63,7 +69,7 @@ impl Roles {
 
     /// An abbreviation of any kind?
     pub(super) fn is_abbreviation(self) -> bool {
-        self.0 & 0b11111 != 0
+        self.has(Roles::ABBREVIATIONS)
     }
 
     /// Both sets together.
@@ -125,6 +131,8 @@ pub(super) struct Settings {
     pub(super) ordinals: bool,
     /// Short words without a vowel are whole words, no abbreviations.
     pub(super) vowelless_words: bool,
+    /// Nouns have capitals: a capital after a unit tells nothing.
+    pub(super) capital_nouns: bool,
     /// Sentences inside of a quotation are not split.
     pub(super) whole_quotations: bool,
     /// Opening mark and the closing marks that it may have, most usual first.
@@ -180,7 +188,8 @@ impl Knowledge {
         Ok(())
     }
 
-    /// A word with a small first letter stands for its capitalised form, too.
+    /// A word with a small first letter stands for its capitalised form, too; an abbreviation of
+    /// one letter does not, since a capital is an initial.
     fn add(&mut self, word: &str, roles: Roles) {
         if let Some(suffix) = word.strip_prefix('-') {
             self.suffixes.push((suffix.into(), roles));
@@ -195,6 +204,7 @@ impl Knowledge {
         let mut chars = word.chars();
         if let Some(first) = chars.next()
             && first.is_lowercase()
+            && !(chars.as_str().is_empty() && roles.is_abbreviation())
         {
             let capital: String = first.to_uppercase().collect();
             insert(&(capital + chars.as_str()));
@@ -231,6 +241,7 @@ impl Settings {
         match (key, value) {
             ("ordinals", "yes") => self.ordinals = true,
             ("vowelless-words", "yes") => self.vowelless_words = true,
+            ("capital-nouns", "yes") => self.capital_nouns = true,
             ("quotations", "whole") => self.whole_quotations = true,
             ("terminator", _) if value.len() == 1 => self.terminator = value.bytes().next(),
             ("quotes", _) => {

@@ -54,7 +54,7 @@ impl Mark {
 
     /// May a quotation begin here, going by the neighbours?
     fn can_open(&self) -> bool {
-        let spaced_inside = matches!(self.mark, '«' | '»' | '‹' | '›' | '“');
+        let spaced_inside = matches!(self.mark, '«' | '»' | '‹' | '›' | '“' | ',' | '"' | '`');
         let starts = match kind(self.before) {
             Kind::Space | Kind::Open | Kind::Dash | Kind::Quote | Kind::Ignored | Kind::Other => {
                 true
@@ -79,15 +79,24 @@ impl Mark {
             // An apostrophe inside a word.
             '’' => !is_letter(self.after),
             _ if is_symmetric(self.mark) => {
-                kind(self.before) != Kind::Space
-                    || matches!(
-                        kind(self.after),
-                        Kind::Space | Kind::Continue | Kind::Close | Kind::Terminator
-                    )
+                match kind(self.before) {
+                    Kind::Space => !is_alphanumeric(self.after),
+                    // So Hebrew writes abbreviations.
+                    Kind::Letter => !(is_hebrew(self.before) && is_hebrew(self.after)),
+                    _ => true,
+                }
             }
             _ => true,
         }
     }
+}
+
+fn is_alphanumeric(c: char) -> bool {
+    is_letter(c) || kind(c) == Kind::Digit
+}
+
+fn is_hebrew(c: char) -> bool {
+    matches!(c, '\u{5D0}'..='\u{5EA}')
 }
 
 /// The same mark before and after a quotation.
@@ -176,9 +185,10 @@ impl Quotes {
                 .closers(open.mark)
                 .is_some_and(|closers| closers.contains(mark.mark))
         })?;
-        // A mark that stands where only an opening one can, opens.
+        // After a space and before a letter a mark can only open.
         let opens = mark.can_open()
             && kind(mark.before) == Kind::Space
+            && kind(mark.after) != Kind::Space
             && knowledge.closers(mark.mark).is_some();
         (!opens).then_some(i)
     }

@@ -1,9 +1,10 @@
 //! Decides at a terminator whether the sentence ends there.
 //!
-//! Knows what to look at (the word before, the closing marks, the word after) and how the roles of
-//! words weigh; which words have which roles stands in the files of the languages.
+//! Knows what stands around it (closing marks, white space, the next word) and what that says of the
+//! marks that end every sentence; what a full stop says, which may belong to a word, is decided in
+//! `periods`.
 
-use super::chars::{Kind, floor_char, is_letter, is_line_end, is_unspaced, kind};
+use super::chars::{Kind, is_letter, is_line_end, is_unspaced, kind};
 use super::engine::LONGEST_GAP;
 use super::knowledge::{Knowledge, Roles};
 use super::quotes::{Mark, Quotes};
@@ -13,7 +14,7 @@ const LONGEST_RUN: usize = 1 << 10;
 /// Closing marks after a terminator, in bytes.
 const MOST_CLOSERS: usize = 64;
 /// Bytes of a word that is looked up.
-const LONGEST_WORD: usize = 64;
+pub(super) const LONGEST_WORD: usize = 64;
 
 /// The text around a terminator and what is known of it.
 pub(super) struct Rules<'a> {
@@ -36,8 +37,8 @@ pub(super) struct Decision {
 }
 
 /// A run of terminators.
-struct Run {
-    at: usize,
+pub(super) struct Run {
+    pub(super) at: usize,
     end: usize,
     /// One full stop and nothing else.
     period: bool,
@@ -49,7 +50,7 @@ struct Run {
 }
 
 /// What follows a run of terminators, closing marks aside.
-struct Next<'a> {
+pub(super) struct Next<'a> {
     /// After the closing marks.
     closed: usize,
     /// There are closing marks.
@@ -59,12 +60,16 @@ struct Next<'a> {
     spaced: bool,
     /// Kind of the character right after the gap; `None`: paragraph or text ends.
     first: Option<Kind>,
-    /// Kind of the first character after opening marks and dashes.
-    kind: Kind,
+    /// It is a doubled comma that opens a quotation.
+    quote_opens: bool,
+    /// Where the first character after opening marks and dashes stands.
+    at: usize,
+    /// Kind of that character.
+    pub(super) kind: Kind,
     /// The word that begins there.
-    word: &'a str,
+    pub(super) word: &'a str,
     /// The character after that word.
-    after_word: char,
+    pub(super) after_word: char,
 }
 
 impl<'a> Rules<'a> {
@@ -126,15 +131,14 @@ impl<'a> Rules<'a> {
             break;
         }
         let mut gap = self.gap(closed);
-        // A closing mark after a space, as French has it.
-        while let Some(end) = gap
-            && end > closed
-            && let Some(mark) = Mark::at(self.text, end)
-            && mark.end - begin <= MOST_CLOSERS
-            && self.quotes.would_close(mark, self.knowledge)
+        // A closing mark after a space, as French has it, or the number of a note.
+        while let Some(at) = gap
+            && at > closed
+            && let Some((end, quote)) = self.spaced_closer(at)
+            && end - begin <= MOST_CLOSERS
         {
-            closed = mark.end;
-            quote_closed = true;
+            closed = end;
+            quote_closed |= quote;
             gap = self.gap(closed);
         }
         let closers = closed > begin;
@@ -144,6 +148,8 @@ impl<'a> Rules<'a> {
             quote_closed,
             spaced: true,
             first: None,
+            quote_opens: false,
+            at: closed,
             kind: Kind::Space,
             word: "",
             after_word: ' ',
@@ -155,6 +161,12 @@ impl<'a> Rules<'a> {
             return none;
         };
         let mut c = first;
+        let quote_opens = first == ',' && Mark::at(self.text, position).is_some();
+        if quote_opens {
+            position += 2;
+            rest.next();
+            c = rest.next().unwrap_or(' ');
+        }
         for _ in 0..16 {
             let opens = match kind(c) {
                 Kind::Open | Kind::Quote | Kind::Dash | Kind::Ignored => true,
@@ -173,6 +185,8 @@ impl<'a> Rules<'a> {
         let (word, after_word) = self.word_from(position);
         Next {
             spaced,
+            quote_opens,
+            at: position,
             first: Some(kind(first)),
             kind: kind(c),
             word,
@@ -203,18 +217,31 @@ impl<'a> Rules<'a> {
                 };
                 end.map(|end| (end, true))
             }
-            Kind::Open if c == '[' => {
-                // A note: `[12]`.
-                let digits = self.text[at + 1..]
-                    .bytes()
-                    .take(4)
-                    .take_while(u8::is_ascii_digit)
-                    .count();
-                let end = at + 1 + digits;
-                (digits > 0 && self.text[end..].starts_with(']')).then_some((end + 1, false))
-            }
+            Kind::Open => self.note(at).map(|end| (end, false)),
             _ => None,
         }
+    }
+
+    /// The same after a space, where a mark may open as well.
+    fn spaced_closer(&self, at: usize) -> Option<(usize, bool)> {
+        match Mark::at(self.text, at) {
+            Some(mark) => self
+                .quotes
+                .would_close(mark, self.knowledge)
+                .then_some((mark.end, true)),
+            None => self.note(at).map(|end| (end, false)),
+        }
+    }
+
+    /// The end of the number of a note at `at`, as `[12]`.
+    fn note(&self, at: usize) -> Option<usize> {
+        let number = self.text[at..].strip_prefix('[')?;
+        let digits = number
+            .bytes()
+            .take(4)
+            .take_while(u8::is_ascii_digit)
+            .count();
+        (digits > 0 && number[digits..].starts_with(']')).then_some(at + digits + 2)
     }
 
     /// The end of the white space at `at`; `None` if a paragraph ends in it.
@@ -255,187 +282,74 @@ impl<'a> Rules<'a> {
         (&rest[..end], '\n')
     }
 
-    /// The word that ends at `end`, inner full stops included.
-    fn word_before(&self, end: usize) -> &'a str {
-        let begin = self
-            .start
-            .max(floor_char(self.text, end.saturating_sub(LONGEST_WORD)));
-        let before = &self.text[begin..end];
-        let mut start = before.len();
-        for (at, c) in before.char_indices().rev() {
-            let inside = match kind(c) {
-                Kind::Lower | Kind::Upper | Kind::Letter | Kind::Digit | Kind::Ignored => true,
-                Kind::Other => !c.is_ascii() && c.is_alphanumeric() || is_mark(c),
-                _ => c == '.',
-            };
-            if !inside {
-                break;
-            }
-            start = at;
-        }
-        before[start..].trim_start_matches('.')
-    }
-
     fn breaks(&self, run: &Run, next: &Next) -> bool {
         let Some(first) = next.first else {
             return false;
         }; // the paragraph ends anyway
-        if matches!(first, Kind::Continue | Kind::Terminator | Kind::Close) {
+        let goes_on = matches!(first, Kind::Continue | Kind::Terminator | Kind::Close);
+        if goes_on && !next.quote_opens {
             return false;
         }
         if !next.spaced {
             return self.breaks_unspaced(run, next);
         }
-        if next.kind == Kind::Lower || run.at == self.start {
+        if run.at == self.start || run.ellipsis && self.is_omission(run, next) {
             return false;
         }
-        if !run.period {
-            return true;
+        if next.kind == Kind::Lower && (run.ellipsis || !self.begins_small()) {
+            return false;
         }
-        if next.closers {
-            return true;
+        if run.period && !next.closers {
+            return self.breaks_at_period(run, next);
         }
-        self.breaks_at_period(run, next)
+        !(next.quote_closed && run.last != '.' && self.is_said(next))
+    }
+
+    /// `[...]` or `(…)`: what was left out stands for the words before and after it.
+    fn is_omission(&self, run: &Run, next: &Next) -> bool {
+        next.closers && self.text[..run.at].ends_with(['[', '('])
+    }
+
+    /// Does the sentence begin with a small letter? Then the next one may, too.
+    fn begins_small(&self) -> bool {
+        let mut first = self.text[self.start..].chars().take(4);
+        first
+            .find(|&c| kind(c) != Kind::Quote && kind(c) != Kind::Open)
+            .is_some_and(|c| kind(c) == Kind::Lower)
     }
 
     /// No white space follows.
     fn breaks_unspaced(&self, run: &Run, next: &Next) -> bool {
         let follows = self.text[next.closed..].chars().next().unwrap_or(' ');
         if run.wide || matches!(run.last, '।' | '॥') {
-            return !(next.quote_closed
-                && self
-                    .knowledge
-                    .roles(first_char(next.word))
-                    .has(Roles::SAYING));
+            return !(next.quote_closed && self.is_said_unspaced(next));
         }
         let before = self.text[..run.at].chars().next_back().unwrap_or(' ');
-        is_unspaced(follows) && is_unspaced(before)
+        let wide_before = is_unspaced(before) || kind(before) == Kind::Close || next.closers;
+        is_unspaced(follows) && wide_before && !(next.quote_closed && self.is_said_unspaced(next))
     }
 
-    /// A full stop, white space, and then no small letter.
-    fn breaks_at_period(&self, run: &Run, next: &Next) -> bool {
-        let word = self.word_before(run.at);
-        if word.is_empty() {
-            return true;
-        }
-        let begin = run.at - word.len();
-        if word.chars().all(|c| kind(c) == Kind::Digit) {
-            return self.breaks_after_number(run, word, next);
-        }
-        let mut roles = self.knowledge.roles(word);
-        if roles == Roles::default() {
-            roles = self.knowledge.suffix_roles(word);
-        }
-        if roles.is_abbreviation() {
-            return self.breaks_after_abbreviation(roles, begin, next);
-        }
-        if roles.has(Roles::WORD) {
-            return true;
-        }
-        if is_single_letter(word) || is_dotted(word) || self.lacks_vowels(word) {
-            return next.kind != Kind::Digit && self.is_opener(next) && begin != self.start;
-        }
-        true
+    /// After a quotation: does who said it follow?
+    fn is_said(&self, next: &Next) -> bool {
+        let words = self.text[next.at..].split(' ').take(3);
+        words.skip(1).any(|word| {
+            word.len() <= LONGEST_WORD
+                && self
+                    .knowledge
+                    .roles(word.trim_end_matches([',', '.', ':']))
+                    .has(Roles::SAYING)
+        })
     }
 
-    /// A full stop after an abbreviation that begins at `begin`.
-    fn breaks_after_abbreviation(&self, roles: Roles, begin: usize, next: &Next) -> bool {
-        if roles.has(Roles::INNER) {
-            return false;
-        }
-        let ends = roles.has(Roles::FINAL.and(Roles::EITHER));
-        if next.kind == Kind::Digit || is_roman(next.word) {
-            return roles.has(Roles::FINAL) && !roles.has(Roles::NUMBER)
-                || roles.has(Roles::WORD) && !roles.has(Roles::NUMBER);
-        }
-        if roles.has(Roles::TITLE) && !(ends && self.number_before(begin)) {
-            return false;
-        }
-        roles.has(Roles::FINAL.and(Roles::WORD)) || self.is_opener(next)
-    }
-
-    /// Does a number stand before the word that begins at `begin`?
-    fn number_before(&self, begin: usize) -> bool {
-        let before = self.text[self.start..begin].trim_end();
-        let word = self.word_before(self.start + before.len());
-        word.chars()
-            .next_back()
-            .is_some_and(|c| kind(c) == Kind::Digit)
-            || is_roman(word)
-    }
-
-    /// A short word without vowels is an abbreviation, but not one all in capitals.
-    fn lacks_vowels(&self, word: &str) -> bool {
-        word.len() <= 12
-            && !self.knowledge.settings.vowelless_words
-            && word.chars().skip(1).all(|c| kind(c) == Kind::Lower)
-            && word.chars().all(|c| CONSONANTS.contains(c))
-    }
-
-    /// A full stop after a number: perhaps an ordinal, or the number of a list.
-    fn breaks_after_number(&self, run: &Run, number: &str, next: &Next) -> bool {
-        let begin = run.at - number.len();
-        let short = number.len() <= 3;
-        if begin == self.start && short {
-            return false;
-        }
-        let roles = self.knowledge.roles(next.word);
-        if roles.has(Roles::MONTH.and(Roles::COUNTED)) && short {
-            return false;
-        }
-        if !self.knowledge.settings.ordinals || !short || self.is_opener(next) {
-            return true;
-        }
-        let before = self.text[self.start..begin].trim_end();
-        let before = self.word_before(self.start + before.len());
-        let roles = self
-            .knowledge
-            .roles(before)
-            .and(self.knowledge.suffix_roles(before));
-        !roles.has(Roles::COUNTING)
-    }
-
-    /// Is the next word one that begins sentences?
-    fn is_opener(&self, next: &Next) -> bool {
-        self.knowledge.roles(next.word).has(Roles::OPENER)
-            && !(next.after_word == '.' && next.word.chars().count() == 1)
+    /// The same in scripts without spaces: a particle, or a few words that end in a verb of saying.
+    fn is_said_unspaced(&self, next: &Next) -> bool {
+        let particle = next
+            .word
+            .chars()
+            .next()
+            .map_or("", |c| &next.word[..c.len_utf8()]);
+        self.knowledge.roles(particle).has(Roles::SAYING)
+            || next.word.chars().count() <= 10
+                && self.knowledge.suffix_roles(next.word).has(Roles::SAYING)
     }
 }
-
-fn first_char(word: &str) -> &str {
-    word.chars().next().map_or("", |c| &word[..c.len_utf8()])
-}
-
-/// Vowel signs and other marks that belong to a letter.
-fn is_mark(c: char) -> bool {
-    matches!(c, '\u{900}'..='\u{903}' | '\u{93A}'..='\u{94F}' | '\u{591}'..='\u{5C7}')
-}
-
-/// Short pieces with full stops between, as `e.g` or `U.S`.
-fn is_dotted(word: &str) -> bool {
-    word.contains('.')
-        && word
-            .split('.')
-            .all(|piece| piece.chars().count() <= 3 && piece.chars().all(is_letter))
-}
-
-fn is_single_letter(word: &str) -> bool {
-    let mut letters = word.chars().filter(|&c| kind(c) != Kind::Ignored);
-    letters
-        .next()
-        .is_some_and(|c| is_letter(c) && !is_unspaced(c))
-        && letters.next().is_none()
-}
-
-/// A Roman number of more than one letter, or `I`, `V`, `X`.
-fn is_roman(word: &str) -> bool {
-    !word.is_empty()
-        && word.len() < 9
-        && word
-            .bytes()
-            .all(|b| matches!(b, b'I' | b'V' | b'X' | b'L' | b'C'))
-}
-
-/// Letters of the Latin, Cyrillic and Greek scripts that make no syllable.
-const CONSONANTS: &str = "BCDFGHJKLMNPQRSTVWXZbcdfghjklmnpqrstvwxzçćčďđğģłľńňñřśšşșßťţțźżžŻŹŽŚŠŞȘĆČÇŁ\
-    бвгґджзклмнпрстфхцчшщБВГҐДЖЗКЛМНПРСТФХЦЧШЩйЙьβγδζθκλμνξπρσςτφχψΒΓΔΖΘΚΛΜΝΞΠΡΣΤΦΧΨ";

@@ -1,0 +1,250 @@
+//! Decides at a full stop before white space whether it belongs to the word or ends the sentence.
+//!
+//! Knows the kinds of words that have a full stop (abbreviations, initials, ordinals, numbers of a
+//! list) and how they weigh against the word that follows; which word is of which kind stands in
+//! the files of the languages.
+
+use super::chars::{Kind, floor_char, is_letter, is_unspaced, kind};
+use super::knowledge::Roles;
+use super::rules::{LONGEST_WORD, Next, Rules, Run};
+
+/// A sentence has more words than this before a unit or final abbreviation can end it.
+const FEW_WORDS: usize = 3;
+
+impl<'a> Rules<'a> {
+    /// A full stop, white space, and then no small letter.
+    pub(super) fn breaks_at_period(&self, run: &Run, next: &Next) -> bool {
+        let word = self.word_before(run.at);
+        if word.is_empty() {
+            return true;
+        }
+        let begin = run.at - word.len();
+        let number = word.chars().all(|c| kind(c) == Kind::Digit || c == '.');
+        if number {
+            return self.breaks_after_number(begin, word, next);
+        }
+        let (roles, begin) = self.roles_before(word, begin);
+        if roles.is_abbreviation() {
+            return self.breaks_after_abbreviation(roles, begin, next);
+        }
+        if roles.has(Roles::WORD) {
+            return true;
+        }
+        if self.knowledge.settings.ordinals && is_roman(word) {
+            return self.is_opener(next);
+        }
+        if self.is_initial(word, begin) || is_dotted(word) || self.lacks_vowels(word) {
+            let unit = kind(word.chars().next().unwrap_or(' ')) == Kind::Lower;
+            if unit && self.ends_after_unit(begin, next) {
+                return true;
+            }
+            return next.kind != Kind::Digit && self.is_opener(next) && begin != self.start;
+        }
+        true
+    }
+
+    /// The roles of the abbreviation that ends with `word`, and where it begins. It may have been
+    /// written with spaces (`p. n. e.`), or be the last part of a compound (`dell'art.`).
+    fn roles_before(&self, word: &str, begin: usize) -> (Roles, usize) {
+        let (mut joined, mut at) = (word.to_owned(), begin);
+        let mut best = None;
+        while joined.len() <= 12
+            && let Some(before) =
+                self.text[self.start..at].strip_suffix([' ', '\u{a0}', '\u{202f}'])
+            && before.ends_with('.')
+        {
+            let end = self.start + before.len() - 1;
+            let piece = self.word_before(end);
+            if piece.is_empty() || piece.chars().count() > 4 {
+                break;
+            }
+            joined.insert(0, '.');
+            joined.insert_str(0, piece);
+            at = end - piece.len();
+            let roles = self.knowledge.roles(&joined);
+            if roles.is_abbreviation() {
+                best = Some((roles, at));
+            }
+        }
+        if let Some(best) = best {
+            return best;
+        }
+        let mut roles = self.knowledge.roles(word);
+        if roles == Roles::default() {
+            let last = word.rsplit(['-', '\'', '’']).next().unwrap_or(word);
+            if last.chars().count() > 1 {
+                roles = self.knowledge.roles(last);
+            }
+        }
+        if roles == Roles::default() {
+            roles = self.knowledge.suffix_roles(word);
+        }
+        (roles, begin)
+    }
+
+    /// A full stop after an abbreviation that begins at `begin`.
+    fn breaks_after_abbreviation(&self, roles: Roles, begin: usize, next: &Next) -> bool {
+        if roles.has(Roles::INNER) {
+            return false;
+        }
+        if next.kind == Kind::Digit || is_roman(next.word) {
+            let number = roles.has(Roles::NUMBER);
+            return !number && (roles.has(Roles::FINAL.and(Roles::WORD)));
+        }
+        if roles.has(Roles::UNIT) && self.ends_after_unit(begin, next) {
+            return true;
+        }
+        if roles.has(Roles::TITLE) {
+            return false;
+        }
+        if roles.has(Roles::FINAL) {
+            return !self.has_few_words(begin);
+        }
+        roles.has(Roles::WORD) || self.is_opener(next)
+    }
+
+    /// A unit after its number ends the sentence before a capital.
+    fn ends_after_unit(&self, begin: usize, next: &Next) -> bool {
+        !self.knowledge.settings.capital_nouns
+            && next.kind != Kind::Digit
+            && self.number_before(begin)
+            && !self.has_few_words(begin)
+    }
+
+    /// Does a number, or a unit, stand before the word that begins at `begin`?
+    fn number_before(&self, begin: usize) -> bool {
+        let word = self.previous_word(begin);
+        word.chars().any(|c| kind(c) == Kind::Digit)
+            || is_roman(word)
+            || self
+                .knowledge
+                .roles(word)
+                .has(Roles::UNIT.and(Roles::EITHER))
+    }
+
+    /// Is the sentence up to `end` too short to be one?
+    fn has_few_words(&self, end: usize) -> bool {
+        let words = &self.text[self.start..end];
+        words.len() <= LONGEST_WORD && words.split_whitespace().count() <= FEW_WORDS
+    }
+
+    /// A short word without vowels is an abbreviation, but not one all in capitals.
+    fn lacks_vowels(&self, word: &str) -> bool {
+        word.len() <= 12
+            && !self.knowledge.settings.vowelless_words
+            && word.chars().skip(1).all(|c| kind(c) == Kind::Lower)
+            && word.chars().all(|c| CONSONANTS.contains(c))
+    }
+
+    /// A full stop after a number: perhaps an ordinal, or the number of a list.
+    fn breaks_after_number(&self, begin: usize, number: &str, next: &Next) -> bool {
+        let short = number.len() <= 3;
+        let listed = short || number.contains('.');
+        if begin == self.start && listed {
+            return false;
+        }
+        if short && self.text[self.start..begin].trim_end().ends_with(':') {
+            return false;
+        }
+        let roles = self.knowledge.roles(next.word);
+        if roles.has(Roles::MONTH.and(Roles::COUNTED)) && short {
+            return false;
+        }
+        if !self.knowledge.settings.ordinals || !short || self.is_opener(next) {
+            return true;
+        }
+        let before = self.previous_word(begin);
+        let roles = self
+            .knowledge
+            .roles(before)
+            .and(self.knowledge.suffix_roles(before));
+        !roles.has(Roles::COUNTING)
+    }
+
+    /// One letter alone, as before a name.
+    fn is_initial(&self, word: &str, begin: usize) -> bool {
+        let mut letters = word.chars().filter(|&c| kind(c) != Kind::Ignored);
+        let single = letters
+            .next()
+            .is_some_and(|c| is_letter(c) && !is_unspaced(c) && !is_syllable(c))
+            && letters.next().is_none();
+        let before = self.text[self.start..begin]
+            .chars()
+            .next_back()
+            .unwrap_or(' ');
+        single
+            && matches!(
+                kind(before),
+                Kind::Space | Kind::Open | Kind::Quote | Kind::Dash | Kind::Terminator
+            )
+    }
+
+    /// Is the next word one that begins sentences?
+    fn is_opener(&self, next: &Next) -> bool {
+        self.knowledge.roles(next.word).has(Roles::OPENER)
+            && !(next.after_word == '.' && next.word.chars().count() == 1)
+    }
+
+    /// The word before the white space before `begin`; its full stop is left out.
+    fn previous_word(&self, begin: usize) -> &'a str {
+        let before = self.text[self.start..begin].trim_end();
+        let before = before.strip_suffix('.').unwrap_or(before);
+        self.word_before(self.start + before.len())
+    }
+
+    /// The word that ends at `end`; full stops, hyphens and apostrophes inside belong to it.
+    fn word_before(&self, end: usize) -> &'a str {
+        let begin = self
+            .start
+            .max(floor_char(self.text, end.saturating_sub(LONGEST_WORD)));
+        let before = &self.text[begin..end];
+        let (mut start, mut after) = (before.len(), ' ');
+        for (at, c) in before.char_indices().rev() {
+            let inside = match c {
+                '.' => true,
+                '-' | '\'' | '’' | '"' | '״' | '׳' | '/' => is_letter(after),
+                _ => match kind(c) {
+                    Kind::Lower | Kind::Upper | Kind::Letter | Kind::Digit | Kind::Ignored => true,
+                    _ => is_vowel_sign(c),
+                },
+            };
+            if !inside {
+                break;
+            }
+            start = at;
+            after = c;
+        }
+        before[start..].trim_start_matches(['.', '-', '\'', '’', '"', '/'])
+    }
+}
+
+/// Vowel signs and other marks that belong to a letter.
+fn is_vowel_sign(c: char) -> bool {
+    matches!(c, '\u{900}'..='\u{903}' | '\u{93A}'..='\u{94F}' | '\u{591}'..='\u{5C7}')
+}
+
+/// A Hangul syllable is a word as often as not.
+fn is_syllable(c: char) -> bool {
+    matches!(c, '\u{AC00}'..='\u{D7A3}')
+}
+
+/// Short pieces with full stops between, as `e.g` or `U.S` or `J.-P`.
+fn is_dotted(word: &str) -> bool {
+    word.contains('.')
+        && word
+            .split(['.', '-'])
+            .all(|piece| piece.chars().count() <= 3 && piece.chars().all(is_letter))
+}
+
+/// A Roman number.
+fn is_roman(word: &str) -> bool {
+    !word.is_empty()
+        && word.len() < 9
+        && word
+            .bytes()
+            .all(|byte| matches!(byte, b'I' | b'V' | b'X' | b'L' | b'C'))
+}
+
+/// Letters of the Latin, Cyrillic and Greek scripts that make no syllable.
+const CONSONANTS: &str = "BCDFGHJKLMNPQRSTVWXZbcdfghjklmnpqrstvwxzçćčďđğģłľńňñřśšşșßťţțźżžŻŹŽŚŠŞȘĆČÇŁ\
+    бвгґджзклмнпрстфхцчшщБВГҐДЖЗКЛМНПРСТФХЦЧШЩйЙьβγδζθκλμνξπρσςτφχψΒΓΔΖΘΚΛΜΝΞΠΡΣΤΦΧΨ";
