@@ -23,7 +23,7 @@ pub(super) enum Kind {
     Close,
     /// A quotation mark, whichever its direction.
     Quote,
-    /// Goes on with the sentence: comma, semicolon, colon.
+    /// Goes on with the sentence: comma, semicolon, colon, slash.
     Continue,
     /// A dash or hyphen.
     Dash,
@@ -47,7 +47,7 @@ const ASCII: [Kind; 128] = {
             b'(' | b'[' | b'{' => Kind::Open,
             b')' | b']' | b'}' => Kind::Close,
             b'"' | b'\'' | b'`' => Kind::Quote,
-            b',' | b';' | b':' => Kind::Continue,
+            b',' | b';' | b':' | b'/' | b'%' | b'=' | b'&' => Kind::Continue,
             b'-' => Kind::Dash,
             _ => Kind::Other,
         };
@@ -153,6 +153,11 @@ pub(super) fn is_letter(c: char) -> bool {
 /// Is it of a script that puts no space between sentences?
 pub(super) fn is_unspaced(c: char) -> bool {
     matches!(c, '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
+}
+
+/// A Hangul syllable: a word as often as not, where other single letters are initials.
+pub(super) fn is_syllable(c: char) -> bool {
+    matches!(c, '\u{AC00}'..='\u{D7A3}')
 }
 
 /// The last character boundary at or before `position`.

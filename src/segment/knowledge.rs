@@ -129,6 +129,8 @@ pub(super) struct Settings {
     pub(super) terminator: Option<u8>,
     /// A number and a full stop before a capital are an ordinal unless more speaks against it.
     pub(super) ordinals: bool,
+    /// Roman numbers with a full stop are ordinals.
+    pub(super) roman_ordinals: bool,
     /// Short words without a vowel are whole words, no abbreviations.
     pub(super) vowelless_words: bool,
     /// Nouns have capitals: a capital after a unit tells nothing.
@@ -240,6 +242,7 @@ impl Settings {
     fn set(&mut self, key: &str, value: &str) -> Result<(), &'static str> {
         match (key, value) {
             ("ordinals", "yes") => self.ordinals = true,
+            ("roman-ordinals", "yes") => self.roman_ordinals = true,
             ("vowelless-words", "yes") => self.vowelless_words = true,
             ("capital-nouns", "yes") => self.capital_nouns = true,
             ("quotations", "whole") => self.whole_quotations = true,

@@ -4,7 +4,7 @@
 //! list) and how they weigh against the word that follows; which word is of which kind stands in
 //! the files of the languages.
 
-use super::chars::{Kind, floor_char, is_letter, is_unspaced, kind};
+use super::chars::{Kind, floor_char, is_letter, is_syllable, is_unspaced, kind};
 use super::knowledge::Roles;
 use super::rules::{LONGEST_WORD, Next, Rules, Run};
 
@@ -24,21 +24,27 @@ impl<'a> Rules<'a> {
             return self.breaks_after_number(begin, word, next);
         }
         let (roles, begin) = self.roles_before(word, begin);
+        if next.after_word == '.' && self.goes_on(word, next) {
+            return false;
+        }
         if roles.is_abbreviation() {
             return self.breaks_after_abbreviation(roles, begin, next);
         }
         if roles.has(Roles::WORD) {
             return true;
         }
-        if self.knowledge.settings.ordinals && is_roman(word) {
+        if self.knowledge.settings.roman_ordinals && is_roman(word) {
             return self.is_opener(next);
         }
-        if self.is_initial(word, begin) || is_dotted(word) || self.lacks_vowels(word) {
+        let vowelless = self.lacks_vowels(word);
+        if vowelless || self.is_initial(word, begin) || is_dotted(word) {
             let unit = kind(word.chars().next().unwrap_or(' ')) == Kind::Lower;
             if unit && self.ends_after_unit(begin, next) {
                 return true;
             }
-            return next.kind != Kind::Digit && self.is_opener(next) && begin != self.start;
+            return next.kind != Kind::Digit
+                && self.is_opener(next)
+                && (begin != self.start || vowelless && word.len() > 1);
         }
         true
     }
@@ -82,6 +88,28 @@ impl<'a> Rules<'a> {
         (roles, begin)
     }
 
+    /// Is `word`, together with the next, an abbreviation written with a space (`a. C.`)?
+    fn goes_on(&self, word: &str, next: &Next) -> bool {
+        word.len() <= 8
+            && next.word.len() <= 8
+            && self
+                .knowledge
+                .roles(&format!("{word}.{}", next.word))
+                .is_abbreviation()
+    }
+
+    /// Is the word that ends at `end` nothing but a word?
+    pub(super) fn is_plain_word_before(&self, end: usize) -> bool {
+        let word = self.word_before(end);
+        word.chars().count() >= 4
+            && word.chars().all(|c| kind(c) == Kind::Lower)
+            && !self.lacks_vowels(word)
+            && !self
+                .roles_before(word, end - word.len())
+                .0
+                .is_abbreviation()
+    }
+
     /// A full stop after an abbreviation that begins at `begin`.
     fn breaks_after_abbreviation(&self, roles: Roles, begin: usize, next: &Next) -> bool {
         if roles.has(Roles::INNER) {
@@ -108,7 +136,7 @@ impl<'a> Rules<'a> {
         !self.knowledge.settings.capital_nouns
             && next.kind != Kind::Digit
             && self.number_before(begin)
-            && !self.has_few_words(begin)
+            && !(run_of_one(&self.text[begin..]) && self.has_few_words(begin))
     }
 
     /// Does a number, or a unit, stand before the word that begins at `begin`?
@@ -143,7 +171,7 @@ impl<'a> Rules<'a> {
         if begin == self.start && listed {
             return false;
         }
-        if short && self.text[self.start..begin].trim_end().ends_with(':') {
+        if short && self.text[self.start..begin].ends_with(": ") {
             return false;
         }
         let roles = self.knowledge.roles(next.word);
@@ -180,7 +208,7 @@ impl<'a> Rules<'a> {
     }
 
     /// Is the next word one that begins sentences?
-    fn is_opener(&self, next: &Next) -> bool {
+    pub(super) fn is_opener(&self, next: &Next) -> bool {
         self.knowledge.roles(next.word).has(Roles::OPENER)
             && !(next.after_word == '.' && next.word.chars().count() == 1)
     }
@@ -218,14 +246,14 @@ impl<'a> Rules<'a> {
     }
 }
 
+/// Does a word of one letter begin here, as the year's `r.` or `г.`?
+fn run_of_one(text: &str) -> bool {
+    text.chars().nth(1).is_none_or(|c| !is_letter(c))
+}
+
 /// Vowel signs and other marks that belong to a letter.
 fn is_vowel_sign(c: char) -> bool {
     matches!(c, '\u{900}'..='\u{903}' | '\u{93A}'..='\u{94F}' | '\u{591}'..='\u{5C7}')
-}
-
-/// A Hangul syllable is a word as often as not.
-fn is_syllable(c: char) -> bool {
-    matches!(c, '\u{AC00}'..='\u{D7A3}')
 }
 
 /// Short pieces with full stops between, as `e.g` or `U.S` or `J.-P`.

@@ -54,7 +54,7 @@ impl Mark {
 
     /// May a quotation begin here, going by the neighbours?
     fn can_open(&self) -> bool {
-        let spaced_inside = matches!(self.mark, '«' | '»' | '‹' | '›' | '“' | ',' | '"' | '`');
+        let spaced_inside = matches!(self.mark, '«' | '‹' | '“' | ',' | '"' | '`');
         let starts = match kind(self.before) {
             Kind::Space | Kind::Open | Kind::Dash | Kind::Quote | Kind::Ignored | Kind::Other => {
                 true
@@ -188,7 +188,7 @@ impl Quotes {
         // After a space and before a letter a mark can only open.
         let opens = mark.can_open()
             && kind(mark.before) == Kind::Space
-            && kind(mark.after) != Kind::Space
+            && !matches!(kind(mark.after), Kind::Space | Kind::Terminator)
             && knowledge.closers(mark.mark).is_some();
         (!opens).then_some(i)
     }

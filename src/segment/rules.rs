@@ -4,7 +4,7 @@
 //! marks that end every sentence; what a full stop says, which may belong to a word, is decided in
 //! `periods`.
 
-use super::chars::{Kind, is_letter, is_line_end, is_unspaced, kind};
+use super::chars::{Kind, is_letter, is_line_end, is_syllable, is_unspaced, kind};
 use super::engine::LONGEST_GAP;
 use super::knowledge::{Knowledge, Roles};
 use super::quotes::{Mark, Quotes};
@@ -70,6 +70,12 @@ pub(super) struct Next<'a> {
     pub(super) word: &'a str,
     /// The character after that word.
     pub(super) after_word: char,
+}
+
+impl Next<'_> {
+    fn first_char(&self) -> char {
+        self.word.chars().next().unwrap_or(' ')
+    }
 }
 
 impl<'a> Rules<'a> {
@@ -296,7 +302,10 @@ impl<'a> Rules<'a> {
         if run.at == self.start || run.ellipsis && self.is_omission(run, next) {
             return false;
         }
-        if next.kind == Kind::Lower && (run.ellipsis || !self.begins_small()) {
+        if run.ellipsis && next.kind == Kind::Letter && !is_syllable(next.first_char()) {
+            return false; // without capitals, it is a pause more often than an end
+        }
+        if next.kind == Kind::Lower && (run.ellipsis || !self.breaks_before_small(run, next)) {
             return false;
         }
         if run.period && !next.closers {
@@ -308,6 +317,14 @@ impl<'a> Rules<'a> {
     /// `[...]` or `(…)`: what was left out stands for the words before and after it.
     fn is_omission(&self, run: &Run, next: &Next) -> bool {
         next.closers && self.text[..run.at].ends_with(['[', '('])
+    }
+
+    /// Small letters begin sentences in careless text only.
+    fn breaks_before_small(&self, run: &Run, next: &Next) -> bool {
+        if run.last != '.' || next.closers {
+            return self.begins_small();
+        }
+        self.is_plain_word_before(run.at) && (self.begins_small() || self.is_opener(next))
     }
 
     /// Does the sentence begin with a small letter? Then the next one may, too.
