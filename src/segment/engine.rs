@@ -22,6 +22,8 @@ pub(super) const AHEAD: usize = 8 << 10;
 pub(super) const BEHIND: usize = 16;
 /// White space of more bytes than this separates paragraphs, whatever it is made of.
 pub(super) const LONGEST_GAP: usize = 4 << 10;
+/// A quotation of no more bytes is kept whole in languages that are used to it.
+const SHORT_QUOTATION: usize = 400;
 /// A sentence of more bytes than this is cut.
 pub(super) const LONGEST_SENTENCE: usize = 1 << 20;
 
@@ -265,7 +267,7 @@ impl Engine {
             self.fresh = false;
             if self.options.language.is_none() {
                 let before = self.language;
-                self.language = guess::paragraph(&text[self.from..]).or(before);
+                self.language = guess::paragraph(&text[self.from..], before);
                 if self.language != before {
                     self.knowledge = Knowledge::of(self.language);
                     self.scanner = self.scanner_at(self.seen + 1);
@@ -303,8 +305,8 @@ impl Engine {
 
     /// A quotation has been closed in the present sentence.
     fn close(&mut self, quotation: Range<usize>) {
-        let whole = self.options.quotations == Quotations::Whole
-            || self.knowledge.settings.whole_quotations;
+        let short = quotation.len() <= SHORT_QUOTATION && self.knowledge.settings.whole_quotations;
+        let whole = self.options.quotations == Quotations::Whole || short;
         while whole
             && let Some(sentence) = self.pending.back()
             && sentence.range.end > quotation.start

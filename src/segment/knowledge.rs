@@ -135,7 +135,7 @@ pub(super) struct Settings {
     pub(super) vowelless_words: bool,
     /// Nouns have capitals: a capital after a unit tells nothing.
     pub(super) capital_nouns: bool,
-    /// Sentences inside of a quotation are not split.
+    /// Short quotations are not split.
     pub(super) whole_quotations: bool,
     /// Opening mark and the closing marks that it may have, most usual first.
     pub(super) quotes: Vec<(char, String)>,
@@ -246,6 +246,7 @@ impl Settings {
             ("vowelless-words", "yes") => self.vowelless_words = true,
             ("capital-nouns", "yes") => self.capital_nouns = true,
             ("quotations", "whole") => self.whole_quotations = true,
+            ("letters", _) => {} // the guess reads them
             ("terminator", _) if value.len() == 1 => self.terminator = value.bytes().next(),
             ("quotes", _) => {
                 for pair in value.split_whitespace() {

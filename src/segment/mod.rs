@@ -41,7 +41,8 @@ pub use stream::{Stream, StreamError};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Quotations {
-    /// Its sentences are split, as treebanks mostly do.
+    /// Its sentences are split, as treebanks mostly do. (Only in languages whose treebanks keep
+    /// quotations whole, short ones are: Chinese, French, Indonesian, Japanese.)
     #[default]
     Split,
     /// It stays in one sentence, together with what is said around it. (Of paragraphs: each has
