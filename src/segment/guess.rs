@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use super::chars::{is_letter, is_line_end, is_space};
+use super::chars::{is_line_end, is_space};
 use super::knowledge::{Item, Roles, Words, items};
 use super::language::Language;
 
@@ -21,6 +21,9 @@ const LETTER: u32 = 8;
 const SURE: u32 = 60;
 /// A lead below this score leaves the language of the paragraph before.
 const UNSURE: u32 = 12;
+
+/// Letters (weighed) of a script that settle the matter where it has one language.
+const ENOUGH_LETTERS: u32 = 60;
 
 /// Languages as a set of bits.
 type Set = u32;
@@ -40,6 +43,17 @@ enum Script {
 }
 
 const SCRIPTS: usize = 9;
+
+/// The scripts that are told by counting their letters alone.
+const ALPHABETS: [Script; 7] = [
+    Script::Latin,
+    Script::Cyrillic,
+    Script::Greek,
+    Script::Arabic,
+    Script::Hebrew,
+    Script::Devanagari,
+    Script::Hangul,
+];
 
 impl Script {
     fn of(c: char) -> Option<Script> {
@@ -63,6 +77,11 @@ impl Script {
             Script::Han | Script::Kana | Script::Hangul => 3,
             _ => 1,
         }
+    }
+
+    /// Is it the script of several languages here?
+    fn is_shared(self) -> bool {
+        matches!(self, Script::Latin | Script::Cyrillic | Script::Arabic)
     }
 
     /// The script of a language; Chinese for Japanese, too.
@@ -124,127 +143,167 @@ fn evidence() -> &'static Evidence {
 /// Guesses the language of the paragraph that `text` begins with. Where it says too little, it is
 /// taken for that of the paragraph `before`, if it is written in the same script.
 pub(super) fn paragraph(text: &str, before: Option<Language>) -> Option<Language> {
-    let text = beginning(text);
-    let script = script(text)?;
-    let only = match script {
-        Script::Greek => Language::Greek,
-        Script::Hebrew => Language::Hebrew,
-        Script::Devanagari => Language::Hindi,
-        Script::Hangul => Language::Korean,
-        Script::Kana => Language::Japanese,
-        Script::Han => Language::Chinese,
-        Script::Latin | Script::Cyrillic | Script::Arabic => {
-            let before = before.filter(|&language| Script::written(language) == script);
-            return by_words(text, script, before);
-        }
-    };
-    Some(only)
-}
-
-/// The first paragraph of `text`, or its first bytes.
-fn beginning(text: &str) -> &str {
-    let mut lines = 0;
+    let mut seen = Seen::new(before);
+    let (mut start, mut lines) = (None, 0);
     for (at, c) in text.char_indices() {
+        if let Some(script) = Script::of(c) {
+            start.get_or_insert(at);
+            lines = 0;
+            seen.count_letter(c, script);
+            continue;
+        }
+        if let Some(start) = start.take() {
+            seen.count_word(&text[start..at]);
+            if seen.is_sure() {
+                return seen.answer();
+            }
+        }
         if at > LONGEST {
-            return &text[..at];
+            return seen.answer();
         }
         if is_line_end(c) {
-            lines += 1 + u32::from(c == '\u{c}');
-            if lines > 1 && c != '\r' {
-                return &text[..at];
+            lines += if c == '\u{c}' {
+                2
+            } else {
+                i32::from(c != '\r')
+            };
+            if lines > 1 {
+                return seen.answer();
             }
         } else if !is_space(c) {
             lines = 0;
         }
     }
-    text
+    if let Some(start) = start {
+        seen.count_word(&text[start..]);
+    }
+    seen.answer()
 }
 
-/// The script of most of the text; Japanese is told by its kana.
-fn script(text: &str) -> Option<Script> {
-    let mut counts = [0; SCRIPTS];
-    for script in text.chars().filter_map(Script::of) {
-        counts[script as usize] += script.weight();
-    }
-    let (kana, han) = (counts[Script::Kana as usize], counts[Script::Han as usize]);
-    let all: u32 = counts.iter().sum();
-    if 2 * (kana + han) > all {
-        return Some(if 10 * kana > kana + han {
-            Script::Kana
-        } else {
-            Script::Han
-        });
-    }
-    let order = [
-        Script::Latin,
-        Script::Cyrillic,
-        Script::Greek,
-        Script::Arabic,
-        Script::Hebrew,
-        Script::Devanagari,
-        Script::Hangul,
-    ];
-    let most = order
-        .into_iter()
-        .max_by_key(|&script| counts[script as usize])?;
-    (counts[most as usize] > 0).then_some(most)
+/// What has been seen of a paragraph.
+struct Seen {
+    evidence: &'static Evidence,
+    /// Letters of each script, weighed.
+    scripts: [u32; SCRIPTS],
+    scores: [u32; Language::ALL.len()],
+    /// Language of the paragraph before.
+    before: Option<Language>,
 }
 
-/// Counts words and letters of the languages that are written in `script`.
-fn by_words(text: &str, script: Script, before: Option<Language>) -> Option<Language> {
-    let evidence = evidence();
-    let mut scores = [0u32; Language::ALL.len()];
-    let mut start = None;
-    for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
-        if is_letter(c) {
-            start.get_or_insert(at);
-            if c > '\x7f'
-                && let Some(&set) = evidence.letters.get(&c)
-            {
-                add(&mut scores, set, LETTER);
-            }
-            continue;
+impl Seen {
+    fn new(before: Option<Language>) -> Self {
+        Seen {
+            evidence: evidence(),
+            scripts: [0; SCRIPTS],
+            scores: [0; Language::ALL.len()],
+            before,
         }
-        if let Some(start) = start.take()
-            && let Some(&set) = evidence.words.get(&text[start..at])
+    }
+
+    #[inline]
+    fn count_letter(&mut self, c: char, script: Script) {
+        self.scripts[script as usize] += script.weight();
+        if c > '\x7f'
+            && script.is_shared()
+            && let Some(&set) = self.evidence.letters.get(&c)
         {
-            add(&mut scores, set, WORD);
-            let (_, best, second) = best_two(&scores);
-            if best > second + SURE {
-                break;
+            self.add(set, LETTER);
+        }
+    }
+
+    fn count_word(&mut self, word: &str) {
+        if let Some(&set) = self.evidence.words.get(word) {
+            self.add(set, WORD);
+        }
+    }
+
+    fn add(&mut self, set: Set, worth: u32) {
+        let each = worth / set.count_ones();
+        let mut rest = set;
+        while rest != 0 {
+            self.scores[rest.trailing_zeros() as usize] += each;
+            rest &= rest - 1;
+        }
+    }
+
+    /// The script of most letters; Japanese is told by its kana.
+    fn script(&self) -> Option<Script> {
+        let (kana, han) = (
+            self.scripts[Script::Kana as usize],
+            self.scripts[Script::Han as usize],
+        );
+        let all: u32 = self.scripts.iter().sum();
+        if 2 * (kana + han) > all {
+            return Some(if 10 * kana > kana + han {
+                Script::Kana
+            } else {
+                Script::Han
+            });
+        }
+        let most = ALPHABETS
+            .into_iter()
+            .max_by_key(|&script| self.scripts[script as usize])?;
+        (self.scripts[most as usize] > 0).then_some(most)
+    }
+
+    /// Would more of the text change nothing, as far as one can tell?
+    fn is_sure(&self) -> bool {
+        let Some(script) = self.script() else {
+            return false;
+        };
+        if !script.is_shared() {
+            return self.scripts[script as usize] > ENOUGH_LETTERS;
+        }
+        let (language, best, second) = self.best_two(script);
+        // The language of the paragraph before needs less to go on.
+        best > second
+            + if self.before == Some(language) {
+                SURE / 2
+            } else {
+                SURE
+            }
+    }
+
+    fn answer(&self) -> Option<Language> {
+        let script = self.script()?;
+        let only = match script {
+            Script::Greek => Language::Greek,
+            Script::Hebrew => Language::Hebrew,
+            Script::Devanagari => Language::Hindi,
+            Script::Hangul => Language::Korean,
+            Script::Kana => Language::Japanese,
+            Script::Han => Language::Chinese,
+            Script::Latin | Script::Cyrillic | Script::Arabic => {
+                return self.answer_by_words(script);
+            }
+        };
+        Some(only)
+    }
+
+    fn answer_by_words(&self, script: Script) -> Option<Language> {
+        let before = self
+            .before
+            .filter(|&language| Script::written(language) == script);
+        let (language, best, second) = self.best_two(script);
+        match before {
+            Some(_) if best < second + UNSURE => before,
+            _ if best > second => Some(language),
+            _ => None,
+        }
+    }
+
+    /// The best language of the script, its score, and the second best score.
+    fn best_two(&self, script: Script) -> (Language, u32, u32) {
+        let (mut first, mut best, mut second) = (Language::ALL[0], 0, 0);
+        for (&language, &score) in Language::ALL.iter().zip(&self.scores) {
+            if score > second && Script::written(language) == script {
+                if score > best {
+                    (first, second, best) = (language, best, score);
+                } else {
+                    second = score;
+                }
             }
         }
+        (first, best, second)
     }
-    for &language in Language::ALL {
-        if Script::written(language) != script {
-            scores[language as usize] = 0;
-        }
-    }
-    let (language, best, second) = best_two(&scores);
-    match before {
-        Some(_) if best < second + UNSURE => before,
-        _ if best > second => Some(language),
-        _ => None,
-    }
-}
-
-fn add(scores: &mut [u32], set: Set, worth: u32) {
-    let each = worth / set.count_ones();
-    let mut rest = set;
-    while rest != 0 {
-        scores[rest.trailing_zeros() as usize] += each;
-        rest &= rest - 1;
-    }
-}
-
-fn best_two(scores: &[u32; Language::ALL.len()]) -> (Language, u32, u32) {
-    let (mut first, mut best, mut second) = (Language::ALL[0], 0, 0);
-    for (&language, &score) in Language::ALL.iter().zip(scores) {
-        if score > best {
-            (first, second, best) = (language, best, score);
-        } else if score > second {
-            second = score;
-        }
-    }
-    (first, best, second)
 }

@@ -118,6 +118,8 @@ pub(super) struct Knowledge {
     suffixes: Vec<(Box<str>, Roles)>,
     /// Longest word in bytes: longer tokens need no look-up.
     longest: usize,
+    /// Longest abbreviation of small letters only, in bytes.
+    longest_abbreviation: usize,
     /// `setting = value` lines.
     pub(super) settings: Settings,
 }
@@ -193,6 +195,9 @@ impl Knowledge {
     /// A word with a small first letter stands for its capitalised form, too; an abbreviation of
     /// one letter does not, since a capital is an initial.
     fn add(&mut self, word: &str, roles: Roles) {
+        if roles.is_abbreviation() && word.bytes().all(is_small_letter) {
+            self.longest_abbreviation = self.longest_abbreviation.max(word.len());
+        }
         if let Some(suffix) = word.strip_prefix('-') {
             self.suffixes.push((suffix.into(), roles));
             return;
@@ -226,6 +231,21 @@ impl Knowledge {
             return Roles::default();
         }
         self.words.get(word).copied().unwrap_or_default()
+    }
+
+    /// Is the end of `text`, back to a character that is no small letter, longer than any
+    /// abbreviation? (By bytes: capitals beyond ASCII count as small.)
+    #[inline]
+    pub(super) fn ends_in_long_word(&self, text: &str) -> bool {
+        let bytes = text.as_bytes();
+        let Some(begin) = bytes.len().checked_sub(self.longest_abbreviation + 1) else {
+            return false;
+        };
+        bytes[begin..].iter().all(|&byte| is_small_letter(byte))
+            && !self
+                .suffixes
+                .iter()
+                .any(|(suffix, roles)| roles.is_abbreviation() && text.ends_with(&**suffix))
     }
 
     /// What is known of words that end like this one.
@@ -266,6 +286,11 @@ impl Settings {
 
 /// Knowledge for text of no known language.
 pub(super) const NEUTRAL: &str = include_str!("data/neutral.txt");
+
+/// May the byte belong to a small letter? Bytes of punctuation beyond ASCII do not.
+fn is_small_letter(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | 0x80..=0xBF | 0xC3..=0xE1 | 0xE4..=0xED)
+}
 
 /// One statement of a file.
 #[derive(Debug)]

@@ -23,6 +23,7 @@ mod engine;
 mod guess;
 mod knowledge;
 mod language;
+mod next;
 mod periods;
 mod quotes;
 mod rules;

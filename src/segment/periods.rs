@@ -6,7 +6,8 @@
 
 use super::chars::{Kind, floor_char, is_letter, is_syllable, is_unspaced, kind};
 use super::knowledge::Roles;
-use super::rules::{LONGEST_WORD, Next, Rules, Run};
+use super::next::Next;
+use super::rules::{LONGEST_WORD, Rules, Run};
 
 /// A sentence has more words than this before a unit or final abbreviation can end it.
 const FEW_WORDS: usize = 3;
@@ -14,6 +15,12 @@ const FEW_WORDS: usize = 3;
 impl<'a> Rules<'a> {
     /// A full stop, white space, and then no small letter.
     pub(super) fn breaks_at_period(&self, run: &Run, next: &Next) -> bool {
+        if self
+            .knowledge
+            .ends_in_long_word(&self.text[self.start..run.at])
+        {
+            return true;
+        }
         let word = self.word_before(run.at);
         if word.is_empty() {
             return true;
@@ -24,7 +31,7 @@ impl<'a> Rules<'a> {
             return self.breaks_after_number(begin, word, next);
         }
         let (roles, begin) = self.roles_before(word, begin);
-        if next.after_word == '.' && self.goes_on(word, next) {
+        if self.goes_on(word, next) {
             return false;
         }
         if roles.is_abbreviation() {
@@ -52,28 +59,11 @@ impl<'a> Rules<'a> {
     /// The roles of the abbreviation that ends with `word`, and where it begins. It may have been
     /// written with spaces (`p. n. e.`), or be the last part of a compound (`dell'art.`).
     fn roles_before(&self, word: &str, begin: usize) -> (Roles, usize) {
-        let (mut joined, mut at) = (word.to_owned(), begin);
-        let mut best = None;
-        while joined.len() <= 12
-            && let Some(before) =
-                self.text[self.start..at].strip_suffix([' ', '\u{a0}', '\u{202f}'])
-            && before.ends_with('.')
+        if self.text[self.start..begin].ends_with(['.', ' ', '\u{a0}', '\u{202f}'])
+            && word.len() <= 8
+            && let Some(joined) = self.joined_roles(word, begin)
         {
-            let end = self.start + before.len() - 1;
-            let piece = self.word_before(end);
-            if piece.is_empty() || piece.chars().count() > 4 {
-                break;
-            }
-            joined.insert(0, '.');
-            joined.insert_str(0, piece);
-            at = end - piece.len();
-            let roles = self.knowledge.roles(&joined);
-            if roles.is_abbreviation() {
-                best = Some((roles, at));
-            }
-        }
-        if let Some(best) = best {
-            return best;
+            return joined;
         }
         let mut roles = self.knowledge.roles(word);
         if roles == Roles::default() {
@@ -88,13 +78,47 @@ impl<'a> Rules<'a> {
         (roles, begin)
     }
 
+    /// The roles of an abbreviation that is written with spaces and ends with `word`.
+    fn joined_roles(&self, word: &str, begin: usize) -> Option<(Roles, usize)> {
+        let mut best = None;
+        let mut joined = String::new();
+        let mut at = begin;
+        while joined.len() <= 12 {
+            let spaces: &[char] = &[' ', '\u{a0}', '\u{202f}'];
+            let before = self.text[self.start..at]
+                .strip_suffix(spaces)?
+                .strip_suffix('.');
+            let Some(before) = before else { break };
+            let end = self.start + before.len();
+            let piece = self.word_before(end);
+            if piece.is_empty() || piece.chars().count() > 4 {
+                break;
+            }
+            if joined.is_empty() {
+                joined.push_str(word);
+            }
+            joined.insert(0, '.');
+            joined.insert_str(0, piece);
+            at = end - piece.len();
+            let roles = self.knowledge.roles(&joined);
+            if roles.is_abbreviation() {
+                best = Some((roles, at));
+            }
+        }
+        best
+    }
+
     /// Is `word`, together with the next, an abbreviation written with a space (`a. C.`)?
     fn goes_on(&self, word: &str, next: &Next) -> bool {
-        word.len() <= 8
-            && next.word.len() <= 8
+        if word.len() > 8 {
+            return false;
+        }
+        let (after, end) = self.next_word(next);
+        end == '.'
+            && after.len() <= 8
             && self
                 .knowledge
-                .roles(&format!("{word}.{}", next.word))
+                .roles(&format!("{word}.{after}"))
                 .is_abbreviation()
     }
 
@@ -115,7 +139,7 @@ impl<'a> Rules<'a> {
         if roles.has(Roles::INNER) {
             return false;
         }
-        if next.kind == Kind::Digit || is_roman(next.word) {
+        if next.kind == Kind::Digit || is_roman(self.next_word(next).0) {
             let number = roles.has(Roles::NUMBER);
             return !number && (roles.has(Roles::FINAL.and(Roles::WORD)));
         }
@@ -161,7 +185,7 @@ impl<'a> Rules<'a> {
         word.len() <= 12
             && !self.knowledge.settings.vowelless_words
             && word.chars().skip(1).all(|c| kind(c) == Kind::Lower)
-            && word.chars().all(|c| CONSONANTS.contains(c))
+            && word.chars().all(is_consonant)
     }
 
     /// A full stop after a number: perhaps an ordinal, or the number of a list.
@@ -174,7 +198,7 @@ impl<'a> Rules<'a> {
         if short && self.text[self.start..begin].ends_with(": ") {
             return false;
         }
-        let roles = self.knowledge.roles(next.word);
+        let roles = self.knowledge.roles(self.next_word(next).0);
         if roles.has(Roles::MONTH.and(Roles::COUNTED)) && short {
             return false;
         }
@@ -209,8 +233,9 @@ impl<'a> Rules<'a> {
 
     /// Is the next word one that begins sentences?
     pub(super) fn is_opener(&self, next: &Next) -> bool {
-        self.knowledge.roles(next.word).has(Roles::OPENER)
-            && !(next.after_word == '.' && next.word.chars().count() == 1)
+        let (word, after) = self.next_word(next);
+        self.knowledge.roles(word).has(Roles::OPENER)
+            && !(after == '.' && word.chars().count() == 1)
     }
 
     /// The word before the white space before `begin`; its full stop is left out.
@@ -226,8 +251,17 @@ impl<'a> Rules<'a> {
             .start
             .max(floor_char(self.text, end.saturating_sub(LONGEST_WORD)));
         let before = &self.text[begin..end];
-        let (mut start, mut after) = (before.len(), ' ');
-        for (at, c) in before.char_indices().rev() {
+        let ascii = before
+            .bytes()
+            .rev()
+            .take_while(u8::is_ascii_alphanumeric)
+            .count();
+        let mut start = before.len() - ascii;
+        if before[..start].ends_with(' ') {
+            return &before[start..];
+        }
+        let mut after = before[start..].chars().next().unwrap_or(' ');
+        for (at, c) in before[..start].char_indices().rev() {
             let inside = match c {
                 '.' => true,
                 '-' | '\'' | '’' | '"' | '״' | '׳' | '/' => is_letter(after),
@@ -273,6 +307,21 @@ fn is_roman(word: &str) -> bool {
             .all(|byte| matches!(byte, b'I' | b'V' | b'X' | b'L' | b'C'))
 }
 
-/// Letters of the Latin, Cyrillic and Greek scripts that make no syllable.
-const CONSONANTS: &str = "BCDFGHJKLMNPQRSTVWXZbcdfghjklmnpqrstvwxzçćčďđğģłľńňñřśšşșßťţțźżžŻŹŽŚŠŞȘĆČÇŁ\
-    бвгґджзклмнпрстфхцчшщБВГҐДЖЗКЛМНПРСТФХЦЧШЩйЙьβγδζθκλμνξπρσςτφχψΒΓΔΖΘΚΛΜΝΞΠΡΣΤΦΧΨ";
+/// A letter of the Latin, Cyrillic or Greek script that makes no syllable?
+fn is_consonant(c: char) -> bool {
+    match c {
+        'a' | 'e' | 'i' | 'o' | 'u' | 'y' | 'A' | 'E' | 'I' | 'O' | 'U' | 'Y' => false,
+        'a'..='z' | 'A'..='Z' => true,
+        'ç' | 'ć' | 'č' | 'ď' | 'đ' | 'ģ' | 'ğ' | 'ł' | 'ľ' | 'ń' | 'ň' | 'ñ' | 'ř' | 'ś' | 'š'
+        | 'ş' | 'ș' | 'ß' | 'ť' | 'ţ' | 'ț' | 'ź' | 'ż' | 'ž' | 'Ç' | 'Ć' | 'Č' | 'Ł' | 'Ś'
+        | 'Š' | 'Ş' | 'Ș' | 'Ź' | 'Ż' | 'Ž' => true,
+        'а' | 'е' | 'и' | 'о' | 'у' | 'ы' | 'э' | 'ю' | 'я' | 'А' | 'Е' | 'И' | 'О' | 'У' | 'Ы'
+        | 'Э' | 'Ю' | 'Я' => false,
+        'а'..='я' | 'А'..='Я' => true,
+        'β' | 'γ' | 'δ' | 'ζ' | 'θ' | 'κ' | 'λ' | 'μ' | 'ν' | 'ξ' | 'π' | 'ρ' | 'σ' | 'ς' | 'τ'
+        | 'φ' | 'χ' | 'ψ' => true,
+        'Β' | 'Γ' | 'Δ' | 'Ζ' | 'Θ' | 'Κ' | 'Λ' | 'Μ' | 'Ν' | 'Ξ' | 'Π' | 'Ρ' | 'Σ' | 'Τ' | 'Φ'
+        | 'Χ' | 'Ψ' => true,
+        _ => false,
+    }
+}
