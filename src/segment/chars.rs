@@ -2,6 +2,8 @@
 //!
 //! Knows no language. The common scripts are answered by ranges, the rest by the tables of `std`.
 
+use std::sync::LazyLock;
+
 /// The classes of characters that the rules tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -65,7 +67,21 @@ pub(super) fn kind(c: char) -> Kind {
     }
 }
 
+/// Kinds of the Latin, Greek, Cyrillic, Hebrew and Arabic letters and what stands between them.
+static ALPHABETS: LazyLock<[Kind; 0x700]> = LazyLock::new(|| {
+    std::array::from_fn(|code| char::from_u32(code as u32).map_or(Kind::Other, look_up))
+});
+
+#[inline]
 fn beyond_ascii(c: char) -> Kind {
+    match ALPHABETS.get(c as usize) {
+        Some(&kind) => kind,
+        None => look_up(c),
+    }
+}
+
+/// The kind of a character beyond ASCII.
+fn look_up(c: char) -> Kind {
     match c {
         '\u{85}'
         | '\u{A0}'

@@ -4,12 +4,12 @@
 //! come from the files of the languages. A word or letter counts the less, the more languages share
 //! it. Only the beginning of a paragraph is read.
 
-use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::chars::{is_line_end, is_space};
-use super::knowledge::{Item, Roles, Words, items};
+use super::knowledge::{Item, Roles, items};
 use super::language::Language;
+use super::words::WordTable;
 
 /// Bytes of a paragraph that are read at most.
 pub(super) const LONGEST: usize = 800;
@@ -19,9 +19,13 @@ const WORD: u32 = 12;
 const LETTER: u32 = 8;
 /// A lead of this score settles the matter.
 const SURE: u32 = 60;
+/// A lead of this score settles it for the language of the paragraph before.
+const SURE_AGAIN: u32 = 8;
 /// A lead below this score leaves the language of the paragraph before.
 const UNSURE: u32 = 12;
 
+/// Words of more bytes are not looked up.
+const LONGEST_WORD: usize = 24;
 /// Letters (weighed) of a script that settle the matter where it has one language.
 const ENOUGH_LETTERS: u32 = 60;
 
@@ -99,44 +103,47 @@ impl Script {
     }
 }
 
-/// Words and letters of all languages.
+/// Words and letters of all languages, each with the set of languages that have it.
 struct Evidence {
-    words: Words<Set>,
-    letters: HashMap<char, Set>,
+    words: WordTable,
+    letters: WordTable,
 }
 
 fn evidence() -> &'static Evidence {
     static EVIDENCE: OnceLock<Evidence> = OnceLock::new();
     EVIDENCE.get_or_init(|| {
-        let mut words = Words::<Set>::default();
-        let mut letters = HashMap::<char, Set>::new();
+        let (mut words, mut letters) = (Vec::new(), Vec::new());
         for &language in Language::ALL {
-            let bit = 1 << language as u32;
+            let set: Set = 1 << language as u32;
             for item in items(language.file()).flatten() {
                 match item {
                     Item::Word { roles, word, .. }
                         if roles.has(Roles::OPENER.and(Roles::COMMON)) =>
                     {
-                        *words.entry(word.into()).or_default() |= bit;
-                        let mut chars = word.chars();
-                        let capital = chars.next().into_iter().flat_map(char::to_uppercase);
-                        let capital: String = capital.chain(chars).collect();
-                        *words.entry(capital.into()).or_default() |= bit;
+                        words.push((word, set));
                     }
                     Item::Setting {
                         key: "letters",
                         value,
                         ..
                     } => {
-                        for letter in value.chars() {
-                            *letters.entry(letter).or_default() |= bit;
-                        }
+                        letters.extend(value.split("").filter(|c| !c.is_empty()).map(|c| (c, set)));
                     }
                     _ => {}
                 }
             }
         }
-        Evidence { words, letters }
+        let table = |entries: &[(&str, Set)]| {
+            let mut table = WordTable::with_room_for(entries.len());
+            for &(word, set) in entries {
+                table.add(word, set);
+            }
+            table
+        };
+        Evidence {
+            words: table(&words),
+            letters: table(&letters),
+        }
     })
 }
 
@@ -185,7 +192,11 @@ struct Seen {
     evidence: &'static Evidence,
     /// Letters of each script, weighed.
     scripts: [u32; SCRIPTS],
+    /// Letters of all scripts that have one language, weighed.
+    letters: u32,
     scores: [u32; Language::ALL.len()],
+    /// A score has changed since [`Seen::is_sure`] looked.
+    news: bool,
     /// Language of the paragraph before.
     before: Option<Language>,
 }
@@ -195,7 +206,9 @@ impl Seen {
         Seen {
             evidence: evidence(),
             scripts: [0; SCRIPTS],
+            letters: 0,
             scores: [0; Language::ALL.len()],
+            news: false,
             before,
         }
     }
@@ -203,21 +216,44 @@ impl Seen {
     #[inline]
     fn count_letter(&mut self, c: char, script: Script) {
         self.scripts[script as usize] += script.weight();
-        if c > '\x7f'
-            && script.is_shared()
-            && let Some(&set) = self.evidence.letters.get(&c)
-        {
+        if !script.is_shared() {
+            self.letters += script.weight();
+        }
+        if c > '\x7f' && script.is_shared() {
+            let set = self.evidence.letters.get(c.encode_utf8(&mut [0; 4]));
             self.add(set, LETTER);
         }
     }
 
     fn count_word(&mut self, word: &str) {
-        if let Some(&set) = self.evidence.words.get(word) {
-            self.add(set, WORD);
+        if word.len() > LONGEST_WORD {
+            return;
         }
+        // The words are entered with small letters.
+        let first = word.chars().next().unwrap_or(' ');
+        let mut set = self.evidence.words.get(word);
+        if set == 0 && first.is_uppercase() {
+            let mut small = [0; LONGEST_WORD + 8];
+            let head = first
+                .to_lowercase()
+                .next()
+                .unwrap_or(first)
+                .encode_utf8(&mut small)
+                .len();
+            let tail = &word[first.len_utf8()..];
+            small[head..head + tail.len()].copy_from_slice(tail.as_bytes());
+            if let Ok(small) = std::str::from_utf8(&small[..head + tail.len()]) {
+                set = self.evidence.words.get(small);
+            }
+        }
+        self.add(set, WORD);
     }
 
     fn add(&mut self, set: Set, worth: u32) {
+        if set == 0 {
+            return;
+        }
+        self.news = true;
         let each = worth / set.count_ones();
         let mut rest = set;
         while rest != 0 {
@@ -256,12 +292,7 @@ impl Seen {
         }
         let (language, best, second) = self.best_two(script);
         // The language of the paragraph before needs less to go on.
-        best > second
-            + if self.before == Some(language) {
-                SURE / 2
-            } else {
-                SURE
-            }
+        best > second + if self.before == Some(language) { SURE_AGAIN } else { SURE }
     }
 
     fn answer(&self) -> Option<Language> {

@@ -3,11 +3,10 @@
 //! Knows the form of the files (`docs/languages.md` describes it) and nothing of what they say. A
 //! file is read at the first use of its language.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::OnceLock;
 
 use super::language::Language;
+use super::words::WordTable;
 
 /// What a word can be; a word can be several things.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,42 +77,10 @@ impl Roles {
     }
 }
 
-/// A hash for short words: eight bytes a step, no defence against chosen collisions, since only
-/// our own files go into the tables.
-#[derive(Default)]
-pub(super) struct WordHasher(u64);
-
-impl Hasher for WordHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        let mut eights = bytes.chunks_exact(8);
-        for eight in &mut eights {
-            self.write_u64(u64::from_le_bytes(eight.try_into().expect("eight bytes")));
-        }
-        let mut rest = 0;
-        for &byte in eights.remainder() {
-            rest = rest << 8 | u64::from(byte);
-        }
-        self.write_u64(rest);
-    }
-
-    fn write_u8(&mut self, _: u8) {} // the end mark of a string: no word is another's beginning
-
-    fn write_u64(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0 ^ self.0 >> 32
-    }
-}
-
-/// Words with a value each.
-pub(super) type Words<T> = HashMap<Box<str>, T, BuildHasherDefault<WordHasher>>;
-
 /// What the sections and settings of one file say.
 #[derive(Debug, Default)]
 pub(super) struct Knowledge {
-    words: Words<Roles>,
+    words: WordTable,
     /// Entries that begin with a hyphen: ends of words.
     suffixes: Vec<(Box<str>, Roles)>,
     /// Longest word in bytes: longer tokens need no look-up.
@@ -167,21 +134,30 @@ impl Knowledge {
 
     /// Reads a file and what holds in every language.
     pub(super) fn read(file: &str) -> Result<Knowledge, Malformed> {
+        let (mut words, mut neutral) = (Vec::new(), Vec::new());
         let mut knowledge = Knowledge::default();
-        knowledge.learn(file)?;
+        knowledge.learn(file, &mut words)?;
         if file != NEUTRAL {
-            // A word of the language's own file keeps the roles that it has there.
-            let own = std::mem::take(&mut knowledge.words);
-            knowledge.learn(NEUTRAL)?;
-            knowledge.words.extend(own);
+            knowledge.learn(NEUTRAL, &mut neutral)?;
+            // A word of the language's own file has the roles only that it has there.
+            neutral.retain(|(word, _)| words.iter().all(|(own, _)| own != word));
+        }
+        words.append(&mut neutral);
+        knowledge.words = WordTable::with_room_for(2 * words.len());
+        for (word, roles) in words {
+            knowledge.add(word, roles);
         }
         Ok(knowledge)
     }
 
-    fn learn(&mut self, file: &str) -> Result<(), Malformed> {
+    fn learn<'f>(
+        &mut self,
+        file: &'f str,
+        words: &mut Vec<(&'f str, Roles)>,
+    ) -> Result<(), Malformed> {
         for item in items(file) {
             match item? {
-                Item::Word { roles, word, .. } => self.add(word, roles),
+                Item::Word { roles, word, .. } => words.push((word, roles)),
                 Item::Setting { line, key, value } => {
                     self.settings
                         .set(key, value)
@@ -202,19 +178,15 @@ impl Knowledge {
             self.suffixes.push((suffix.into(), roles));
             return;
         }
-        let mut insert = |word: &str| {
-            self.longest = self.longest.max(word.len());
-            let known = self.words.entry(word.into()).or_default();
-            *known = known.and(roles);
-        };
-        insert(word);
+        self.longest = self.longest.max(word.len());
+        self.words.add(word, roles.0.into());
         let mut chars = word.chars();
         if let Some(first) = chars.next()
             && first.is_lowercase()
             && !(chars.as_str().is_empty() && roles.is_abbreviation())
         {
             let capital: String = first.to_uppercase().collect();
-            insert(&(capital + chars.as_str()));
+            self.words.add(&(capital + chars.as_str()), roles.0.into());
         }
     }
 
@@ -230,7 +202,7 @@ impl Knowledge {
         if word.len() > self.longest {
             return Roles::default();
         }
-        self.words.get(word).copied().unwrap_or_default()
+        Roles(self.words.get(word) as u16)
     }
 
     /// Is the end of `text`, back to a character that is no small letter, longer than any

@@ -29,6 +29,7 @@ mod quotes;
 mod rules;
 mod scan;
 mod stream;
+mod words;
 
 use std::ops::Range;
 

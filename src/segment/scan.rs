@@ -49,6 +49,9 @@ fn mask(bytes: &[u8; BLOCK + AHEAD], extra: u8) -> u64 {
             flags[i] |= may_be_wide(first[i], second[i], third[i]) as u8;
         }
     }
+    if flags.iter().fold(0, |any, &flag| any | flag) == 0 {
+        return 0;
+    }
     let mut mask = 0;
     for (i, eight) in flags.chunks_exact(8).enumerate() {
         // Gathers the lowest bits of eight bytes into one byte.
