@@ -23,6 +23,18 @@ macro_rules! halves {
     };
 }
 
+/// Joins halves until one lane is left.
+macro_rules! fold {
+    ($v:expr, $join8:ident, $join4:ident) => {
+        avx2!({
+            let v = $join8($v[0], $v[1]);
+            let v = $join4(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
+            let v = $join4(v, _mm_movehl_ps(v, v));
+            _mm_cvtss_f32($join4(v, _mm_movehdup_ps(v)))
+        })
+    };
+}
+
 type Floats = [__m256; 2];
 
 impl Simd for Avx2 {
@@ -119,6 +131,19 @@ impl Simd for Avx2 {
         let offsets = halves!(_mm256_mullo_epi32(zeros, offsets));
         let sums = halves!(_mm256_sub_epi32(sums, offsets));
         halves!(_mm256_cvtepi32_ps(sums))
+    }
+
+    #[inline(always)]
+    fn total(self, v: Floats) -> f32 {
+        fold!(v, _mm256_add_ps, _mm_add_ps)
+    }
+    #[inline(always)]
+    fn largest(self, v: Floats) -> f32 {
+        fold!(v, _mm256_max_ps, _mm_max_ps)
+    }
+    #[inline(always)]
+    fn smallest(self, v: Floats) -> f32 {
+        fold!(v, _mm256_min_ps, _mm_min_ps)
     }
 }
 

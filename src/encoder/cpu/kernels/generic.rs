@@ -3,7 +3,7 @@
 //! Each is inlined into a function that is compiled for one instruction set; see `kernel_set!`.
 
 use super::simd::{ByteLine, FloatLine, LANES, Simd};
-use super::{FloatProduct, Int8Product, Store};
+use super::{FloatProduct, HIGHEST_CODE, Int8Product, Store};
 use crate::model::Activation;
 
 /// Largest number of rows that any kernel multiplies at a time.
@@ -116,10 +116,10 @@ pub(super) fn int8_product<S: Simd, const M: usize, const V: usize>(
         for (row, height) in tiles(p.rows, M) {
             if wide {
                 by_rows!(height, M, int8_tile::<S, V>(simd, p, row, panel, column);
-                    1 2 3 4 5 6);
+                    1 2 3 4 5 6 7 8 9 10 11 12);
             } else {
                 by_rows!(height, M, int8_tile::<S, 1>(simd, p, row, panel, column);
-                    1 2 3 4 5 6);
+                    1 2 3 4 5 6 7 8 9 10 11 12);
             }
         }
         let vectors = if wide { V } else { 1 };
@@ -281,12 +281,10 @@ pub(super) fn norm<S: Simd>(simd: S, row: &mut [f32], weight: &[f32], bias: &[f3
     );
 }
 
-/// Highest code of a quantised activation.
-pub(super) const HIGHEST: f32 = 255.0;
-
 /// Quantises a row to bytes: `value ≈ (byte − zero) · scale`. Returns scale and zero.
 #[inline(always)]
 pub(super) fn quantise<S: Simd>(simd: S, row: &[f32], out: &mut [u8]) -> (f32, u8) {
+    let highest = f32::from(HIGHEST_CODE);
     let none = simd.splat(0.0);
     let (low, high) = fold(
         simd,
@@ -298,7 +296,7 @@ pub(super) fn quantise<S: Simd>(simd: S, row: &[f32], out: &mut [u8]) -> (f32, u
     );
     let (low, high) = (simd.smallest(low), simd.largest(high));
     let range = high - low;
-    let (scale, factor) = if range > 0.0 { (range / HIGHEST, HIGHEST / range) } else { (1.0, 1.0) };
+    let (scale, factor) = if range > 0.0 { (range / highest, highest / range) } else { (1.0, 1.0) };
     let zero = (-low * factor).round_ties_even();
     let (factor, zeros) = (simd.splat(factor), simd.splat(zero));
     let (steps, rest) = row.as_chunks::<LANES>();
@@ -324,44 +322,43 @@ fn to_codes<S: Simd>(
     zero: S::Floats,
     out: &mut [u8; LANES],
 ) {
+    let highest = f32::from(HIGHEST_CODE);
     let code = simd.mul_add(x, factor, zero);
-    simd.to_bytes(simd.min(simd.max(code, simd.splat(0.0)), simd.splat(HIGHEST)), out);
+    simd.to_bytes(simd.min(simd.max(code, simd.splat(0.0)), simd.splat(highest)), out);
 }
 
-/// Softmax of `scale · row` in place.
+/// Softmax of `scale · row` in place, for the first `length` values of each row of `stride`. What follows
+/// them in the row is scratch.
 #[inline(always)]
-pub(super) fn softmax<S: Simd>(simd: S, row: &mut [f32], scale: f32) {
-    let least = f32::NEG_INFINITY;
-    let largest = fold(
-        simd,
-        row,
-        least,
-        simd.splat(least),
-        #[inline(always)]
-        |a, b| simd.max(a, b),
-    );
-    let shift = simd.splat(-simd.largest(largest) * scale);
-    let scale = simd.splat(scale);
-    let mut sum = simd.splat(0.0);
-    for_each(
-        simd,
-        row,
-        least,
-        #[inline(always)]
-        |_, x| {
-            let e = exp(simd, simd.mul_add(x, scale, shift));
+pub(super) fn softmax<S: Simd>(
+    simd: S,
+    rows: &mut [f32],
+    stride: usize,
+    length: usize,
+    scale: f32,
+) {
+    let least = simd.splat(f32::NEG_INFINITY);
+    for row in rows.chunks_exact_mut(stride) {
+        let padded = &mut row[..length.next_multiple_of(LANES)];
+        padded[length..].fill(f32::NEG_INFINITY);
+        let (steps, _) = padded.as_chunks_mut::<LANES>();
+        let mut largest = least;
+        for step in steps.iter() {
+            largest = simd.max(largest, simd.load(step));
+        }
+        let shift = simd.splat(-simd.largest(largest) * scale);
+        let scale = simd.splat(scale);
+        let mut sum = simd.splat(0.0);
+        for step in steps.iter_mut() {
+            let e = exp(simd, simd.mul_add(simd.load(step), scale, shift));
             sum = simd.add(sum, e);
-            e
-        },
-    );
-    let factor = simd.splat(1.0 / simd.total(sum));
-    for_each(
-        simd,
-        row,
-        0.0,
-        #[inline(always)]
-        |_, x| simd.mul(x, factor),
-    );
+            simd.store(e, step);
+        }
+        let factor = simd.splat(1.0 / simd.total(sum));
+        for step in steps {
+            simd.store(simd.mul(simd.load(step), factor), step);
+        }
+    }
 }
 
 /// The activation function of a row, in place.
