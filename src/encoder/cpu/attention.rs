@@ -64,7 +64,7 @@ impl Shape {
                 kernels.float_product(FloatProduct {
                     rows,
                     inputs: width,
-                    outputs: tokens,
+                    outputs: padded,
                     input: &input.queries.values[queries..],
                     input_stride: input.queries.stride,
                     panels: keys,
@@ -73,9 +73,7 @@ impl Shape {
                     out_stride: padded,
                     store: Store::Replace,
                 });
-                for row in scores.chunks_exact_mut(padded).take(rows) {
-                    kernels.softmax(&mut row[..tokens], scale);
-                }
+                kernels.softmax(&mut scores[..rows * padded], padded, tokens, scale);
                 kernels.float_product(FloatProduct {
                     rows,
                     inputs: tokens,
@@ -132,11 +130,18 @@ fn pack_values<'s>(
     let places = Places::new(padded, kernels.float_panel(), input.tokens);
     for token in 0..input.tokens {
         let row = input.values.row(token, column, width);
-        for (vector, values) in row.chunks(LANES).enumerate() {
+        let (steps, rest) = row.as_chunks::<LANES>();
+        let place = |vector: usize| {
             let (line, step, _) = places.of(vector * LANES);
-            let line = &mut lines[line + token * step].0;
-            line[..values.len()].copy_from_slice(values);
-            line[values.len()..].fill(0.0);
+            line + token * step
+        };
+        for (vector, values) in steps.iter().enumerate() {
+            lines[place(vector)].0 = *values;
+        }
+        if !rest.is_empty() {
+            let line = &mut lines[place(steps.len())].0;
+            line[..rest.len()].copy_from_slice(rest);
+            line[rest.len()..].fill(0.0);
         }
     }
     &lines[..count]

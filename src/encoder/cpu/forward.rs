@@ -205,11 +205,17 @@ impl Run<'_> {
     /// `hidden + down(activation(up(hidden)))`, normed, a group of inner values at a time.
     fn feed_forward(&self, layer: &Layer, scratch: &mut Scratch, rows: usize) {
         let (kernels, width) = (self.kernels, self.model.hidden);
-        // The sums of the groups grow in `context`, as `hidden` is read by each of them.
         let hidden = scratch.hidden.get(rows * width);
-        let sums = scratch.context.get(rows * width);
-        sums.copy_from_slice(hidden);
-        let input = self.input(hidden, width, &mut scratch.quantised);
+        // The groups add to `hidden` itself, unless it is also what they read.
+        let (sums, floats): (_, &[f32]) = if self.model.int8 {
+            self.quantise(hidden, width, &mut scratch.quantised);
+            (hidden, &[])
+        } else {
+            let sums = scratch.context.get(rows * width);
+            sums.copy_from_slice(hidden);
+            (sums, hidden)
+        };
+        let input = Input { rows, stride: width, floats, quantised: &scratch.quantised };
         for (up, down) in &layer.feed_forward {
             let size = up.outputs();
             let inner = scratch.inner.get(rows * size);
@@ -222,8 +228,10 @@ impl Run<'_> {
             let output = Output { values: sums, stride: width, store: Store::Add };
             down.apply(kernels, input, output);
         }
-        hidden.copy_from_slice(sums);
-        layer.output_norm.apply(kernels, hidden, width);
+        layer.output_norm.apply(kernels, sums, width);
+        if !self.model.int8 {
+            std::mem::swap(&mut scratch.hidden, &mut scratch.context);
+        }
     }
 
     /// Pools, and takes the pooled rows through the head.
@@ -264,17 +272,20 @@ impl Run<'_> {
         width: usize,
         quantised: &'r mut Quantised,
     ) -> Input<'r> {
-        let rows = floats.len() / width;
         if self.model.int8 {
-            let stride = padded_bytes(width);
-            quantised.reserve(rows, stride);
-            let Quantised { bytes, scales, zeros } = quantised;
-            let bytes = bytes.chunks_exact_mut(stride);
-            let codes = scales.iter_mut().zip(zeros);
-            for ((row, bytes), (scale, zero)) in floats.chunks_exact(width).zip(bytes).zip(codes) {
-                (*scale, *zero) = self.kernels.quantise(row, bytes);
-            }
+            self.quantise(floats, width, quantised);
         }
-        Input { rows, stride: width, floats, quantised }
+        Input { rows: floats.len() / width, stride: width, floats, quantised }
+    }
+
+    fn quantise(&self, floats: &[f32], width: usize, quantised: &mut Quantised) {
+        let stride = padded_bytes(width);
+        quantised.reserve(floats.len() / width, stride);
+        let Quantised { bytes, scales, zeros } = quantised;
+        let bytes = bytes.chunks_exact_mut(stride);
+        let codes = scales.iter_mut().zip(zeros);
+        for ((row, bytes), (scale, zero)) in floats.chunks_exact(width).zip(bytes).zip(codes) {
+            (*scale, *zero) = self.kernels.quantise(row, bytes);
+        }
     }
 }

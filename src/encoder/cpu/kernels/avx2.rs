@@ -18,7 +18,21 @@ macro_rules! avx2 {
 
 /// The same operation on both halves.
 macro_rules! halves {
-    ($f:ident($($v:expr),+)) => { avx2!([$f($($v[0]),+), $f($($v[1]),+)]) };
+    ($f:ident $(::<$n:literal>)? ($($v:expr),+)) => {
+        avx2!([$f $(::<$n>)? ($($v[0]),+), $f $(::<$n>)? ($($v[1]),+)])
+    };
+}
+
+/// Joins halves until one lane is left.
+macro_rules! fold {
+    ($v:expr, $join8:ident, $join4:ident) => {
+        avx2!({
+            let v = $join8($v[0], $v[1]);
+            let v = $join4(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
+            let v = $join4(v, _mm_movehl_ps(v, v));
+            _mm_cvtss_f32($join4(v, _mm_movehdup_ps(v)))
+        })
+    };
 }
 
 type Floats = [__m256; 2];
@@ -75,12 +89,11 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn power_of_two(self, n: Floats) -> Floats {
-        n.map(|n| {
-            avx2!({
-                let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
-                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
-            })
-        })
+        let bias = avx2!(_mm256_set1_epi32(127));
+        let n = halves!(_mm256_cvtps_epi32(n));
+        let n = avx2!([_mm256_add_epi32(n[0], bias), _mm256_add_epi32(n[1], bias)]);
+        let n = halves!(_mm256_slli_epi32::<23>(n));
+        halves!(_mm256_castsi256_ps(n))
     }
     #[inline(always)]
     fn to_bytes(self, from: Floats, to: &mut [u8; LANES]) {
@@ -103,23 +116,34 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn dot(self, sums: [__m256i; 2], quad: __m256i, weights: &ByteLine) -> [__m256i; 2] {
         let weights: *const __m256i = weights.0.as_ptr().cast();
-        std::array::from_fn(|half| {
-            avx2!({
-                let pairs = _mm256_maddubs_epi16(quad, _mm256_load_si256(weights.add(half)));
-                _mm256_add_epi32(sums[half], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
-            })
-        })
+        let weights = avx2!([_mm256_load_si256(weights), _mm256_load_si256(weights.add(1))]);
+        let quads = [quad; 2];
+        let pairs = halves!(_mm256_maddubs_epi16(quads, weights));
+        let ones = [avx2!(_mm256_set1_epi16(1)); 2];
+        let fours = halves!(_mm256_madd_epi16(pairs, ones));
+        halves!(_mm256_add_epi32(sums, fours))
     }
     #[inline(always)]
     fn centre(self, sums: [__m256i; 2], zero: i32, offsets: &[i32; LANES]) -> Floats {
         let offsets: *const __m256i = offsets.as_ptr().cast();
-        std::array::from_fn(|half| {
-            avx2!({
-                let zero = _mm256_set1_epi32(zero);
-                let offset = _mm256_mullo_epi32(zero, _mm256_loadu_si256(offsets.add(half)));
-                _mm256_cvtepi32_ps(_mm256_sub_epi32(sums[half], offset))
-            })
-        })
+        let offsets = avx2!([_mm256_loadu_si256(offsets), _mm256_loadu_si256(offsets.add(1))]);
+        let zeros = [avx2!(_mm256_set1_epi32(zero)); 2];
+        let offsets = halves!(_mm256_mullo_epi32(zeros, offsets));
+        let sums = halves!(_mm256_sub_epi32(sums, offsets));
+        halves!(_mm256_cvtepi32_ps(sums))
+    }
+
+    #[inline(always)]
+    fn total(self, v: Floats) -> f32 {
+        fold!(v, _mm256_add_ps, _mm_add_ps)
+    }
+    #[inline(always)]
+    fn largest(self, v: Floats) -> f32 {
+        fold!(v, _mm256_max_ps, _mm_max_ps)
+    }
+    #[inline(always)]
+    fn smallest(self, v: Floats) -> f32 {
+        fold!(v, _mm256_min_ps, _mm_min_ps)
     }
 }
 

@@ -17,6 +17,22 @@ macro_rules! avx512 {
     }};
 }
 
+/// Joins the halves of a register until one lane is left.
+macro_rules! fold {
+    ($v:expr, $join8:ident, $join4:ident) => {
+        avx512!({
+            let high = _mm512_castsi512_ps(_mm512_shuffle_i64x2::<0b11_10_11_10>(
+                _mm512_castps_si512($v),
+                _mm512_castps_si512($v),
+            ));
+            let v = $join8(_mm512_castps512_ps256($v), _mm512_castps512_ps256(high));
+            let v = $join4(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
+            let v = $join4(v, _mm_movehl_ps(v, v));
+            _mm_cvtss_f32($join4(v, _mm_movehdup_ps(v)))
+        })
+    };
+}
+
 impl Simd for Avx512 {
     type Floats = __m512;
     type Sums = __m512i;
@@ -95,6 +111,19 @@ impl Simd for Avx512 {
             let offset = _mm512_mullo_epi32(_mm512_set1_epi32(zero), offsets);
             _mm512_cvtepi32_ps(_mm512_sub_epi32(sums, offset))
         })
+    }
+
+    #[inline(always)]
+    fn total(self, v: __m512) -> f32 {
+        fold!(v, _mm256_add_ps, _mm_add_ps)
+    }
+    #[inline(always)]
+    fn largest(self, v: __m512) -> f32 {
+        fold!(v, _mm256_max_ps, _mm_max_ps)
+    }
+    #[inline(always)]
+    fn smallest(self, v: __m512) -> f32 {
+        fold!(v, _mm256_min_ps, _mm_min_ps)
     }
 }
 

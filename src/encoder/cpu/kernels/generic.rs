@@ -3,7 +3,7 @@
 //! Each is inlined into a function that is compiled for one instruction set; see `kernel_set!`.
 
 use super::simd::{ByteLine, FloatLine, LANES, Simd};
-use super::{FloatProduct, Int8Product, Store};
+use super::{FloatProduct, HIGHEST_CODE, Int8Product, Store};
 use crate::model::Activation;
 
 /// Largest number of rows that any kernel multiplies at a time.
@@ -68,7 +68,10 @@ fn float_tile<S: Simd, const M: usize, const V: usize>(
     let panel = p.panels[panel..panel + p.inputs * V].as_ptr();
     for i in 0..p.inputs {
         // SAFETY: line `i · V + v` lies in the panel that was sliced above.
-        let weights: [&FloatLine; V] = std::array::from_fn(|v| unsafe { &*panel.add(i * V + v) });
+        let weights: [&FloatLine; V] = std::array::from_fn(
+            #[inline(always)]
+            |v| unsafe { &*panel.add(i * V + v) },
+        );
         for (m, sums) in sums.iter_mut().enumerate() {
             // SAFETY: `Kernels` checked that every row of the input holds `inputs` values.
             let value = simd.splat(unsafe { *input.add(m * p.input_stride + i) });
@@ -85,10 +88,16 @@ fn float_tile<S: Simd, const M: usize, const V: usize>(
                 Some(bias) => simd.add(sum, simd.load(lanes(&bias[column..]))),
             };
             let out = (row + m) * p.out_stride + column;
-            update(simd, &mut p.out[out..], p.outputs - column, |old| match p.store {
-                Store::Replace => sum,
-                Store::Add => simd.add(old, sum),
-            });
+            update(
+                simd,
+                &mut p.out[out..],
+                p.outputs - column,
+                #[inline(always)]
+                |old| match p.store {
+                    Store::Replace => sum,
+                    Store::Add => simd.add(old, sum),
+                },
+            );
         }
     }
 }
@@ -107,10 +116,10 @@ pub(super) fn int8_product<S: Simd, const M: usize, const V: usize>(
         for (row, height) in tiles(p.rows, M) {
             if wide {
                 by_rows!(height, M, int8_tile::<S, V>(simd, p, row, panel, column);
-                    1 2 3 4 5 6);
+                    1 2 3 4 5 6 7 8 9 10 11 12);
             } else {
                 by_rows!(height, M, int8_tile::<S, 1>(simd, p, row, panel, column);
-                    1 2 3 4 5 6);
+                    1 2 3 4 5 6 7 8 9 10 11 12);
             }
         }
         let vectors = if wide { V } else { 1 };
@@ -133,7 +142,10 @@ fn int8_tile<S: Simd, const M: usize, const V: usize>(
     let panel = p.panels[panel..panel + quads * V].as_ptr();
     for i in 0..quads {
         // SAFETY: line `i · V + v` lies in the panel that was sliced above.
-        let weights: [&ByteLine; V] = std::array::from_fn(|v| unsafe { &*panel.add(i * V + v) });
+        let weights: [&ByteLine; V] = std::array::from_fn(
+            #[inline(always)]
+            |v| unsafe { &*panel.add(i * V + v) },
+        );
         for (m, sums) in sums.iter_mut().enumerate() {
             // SAFETY: `Kernels` checked that every row of the input holds `4 · quads` bytes.
             let quad = simd.quad(unsafe { *input.add(m * p.input_stride + 4 * i).cast() });
@@ -152,10 +164,16 @@ fn int8_tile<S: Simd, const M: usize, const V: usize>(
             let scales = simd.load(lanes(&p.weight_scales[column..]));
             let bias = simd.load(lanes(&p.bias[column..]));
             let out = (row + m) * p.out_stride + column;
-            update(simd, &mut p.out[out..], p.outputs - column, |old| match p.store {
-                Store::Replace => simd.mul_add(sum, scales, bias),
-                Store::Add => simd.mul_add(sum, scales, simd.add(old, bias)),
-            });
+            update(
+                simd,
+                &mut p.out[out..],
+                p.outputs - column,
+                #[inline(always)]
+                |old| match p.store {
+                    Store::Replace => simd.mul_add(sum, scales, bias),
+                    Store::Add => simd.mul_add(sum, scales, simd.add(old, bias)),
+                },
+            );
         }
     }
 }
@@ -228,78 +246,146 @@ fn fold<S: Simd, T>(
 #[inline(always)]
 pub(super) fn norm<S: Simd>(simd: S, row: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
     let length = row.len() as f32;
-    let sum = fold(simd, row, 0.0, simd.splat(0.0), |sum, x| simd.add(sum, x));
+    let sum = fold(
+        simd,
+        row,
+        0.0,
+        simd.splat(0.0),
+        #[inline(always)]
+        |sum, x| simd.add(sum, x),
+    );
     let mean = simd.total(sum) / length;
     let means = simd.splat(mean);
-    let squares = fold(simd, row, mean, simd.splat(0.0), |sum, x| {
-        let difference = simd.sub(x, means);
-        simd.mul_add(difference, difference, sum)
-    });
+    let squares = fold(
+        simd,
+        row,
+        mean,
+        simd.splat(0.0),
+        #[inline(always)]
+        |sum, x| {
+            let difference = simd.sub(x, means);
+            simd.mul_add(difference, difference, sum)
+        },
+    );
     let factor = simd.splat(1.0 / (simd.total(squares) / length + epsilon).sqrt());
-    for_each(simd, row, 0.0, |i, x| {
-        let normal = simd.mul(simd.sub(x, means), factor);
-        let (weight, bias) = (lanes(&weight[i * LANES..]), lanes(&bias[i * LANES..]));
-        simd.mul_add(normal, simd.load(weight), simd.load(bias))
-    });
+    for_each(
+        simd,
+        row,
+        0.0,
+        #[inline(always)]
+        |i, x| {
+            let normal = simd.mul(simd.sub(x, means), factor);
+            let (weight, bias) = (lanes(&weight[i * LANES..]), lanes(&bias[i * LANES..]));
+            simd.mul_add(normal, simd.load(weight), simd.load(bias))
+        },
+    );
 }
-
-/// Highest code of a quantised activation.
-pub(super) const HIGHEST: f32 = 255.0;
 
 /// Quantises a row to bytes: `value ≈ (byte − zero) · scale`. Returns scale and zero.
 #[inline(always)]
 pub(super) fn quantise<S: Simd>(simd: S, row: &[f32], out: &mut [u8]) -> (f32, u8) {
+    let highest = f32::from(HIGHEST_CODE);
     let none = simd.splat(0.0);
-    let (low, high) =
-        fold(simd, row, 0.0, (none, none), |(low, high), x| (simd.min(low, x), simd.max(high, x)));
+    let (low, high) = fold(
+        simd,
+        row,
+        0.0,
+        (none, none),
+        #[inline(always)]
+        |(low, high), x| (simd.min(low, x), simd.max(high, x)),
+    );
     let (low, high) = (simd.smallest(low), simd.largest(high));
     let range = high - low;
-    let (scale, factor) = if range > 0.0 { (range / HIGHEST, HIGHEST / range) } else { (1.0, 1.0) };
+    let (scale, factor) = if range > 0.0 { (range / highest, highest / range) } else { (1.0, 1.0) };
     let zero = (-low * factor).round_ties_even();
     let (factor, zeros) = (simd.splat(factor), simd.splat(zero));
-    let byte = |x, out: &mut [u8; LANES]| {
-        let code = simd.mul_add(x, factor, zeros);
-        simd.to_bytes(simd.min(simd.max(code, none), simd.splat(HIGHEST)), out);
-    };
     let (steps, rest) = row.as_chunks::<LANES>();
     let (bytes, rest_bytes) = out.as_chunks_mut::<LANES>();
     for (step, bytes) in steps.iter().zip(bytes) {
-        byte(simd.load(step), bytes);
+        to_codes(simd, simd.load(step), factor, zeros, bytes);
     }
     if !rest.is_empty() {
         let mut padded = [0.0; LANES];
         padded[..rest.len()].copy_from_slice(rest);
         let mut bytes = [0; LANES];
-        byte(simd.load(&padded), &mut bytes);
+        to_codes(simd, simd.load(&padded), factor, zeros, &mut bytes);
         rest_bytes[..rest.len()].copy_from_slice(&bytes[..rest.len()]);
     }
     (scale, zero as u8)
 }
 
-/// Softmax of `scale · row` in place.
 #[inline(always)]
-pub(super) fn softmax<S: Simd>(simd: S, row: &mut [f32], scale: f32) {
-    let least = f32::NEG_INFINITY;
-    let largest = fold(simd, row, least, simd.splat(least), |a, b| simd.max(a, b));
-    let shift = simd.splat(-simd.largest(largest) * scale);
-    let scale = simd.splat(scale);
-    let mut sum = simd.splat(0.0);
-    for_each(simd, row, least, |_, x| {
-        let e = exp(simd, simd.mul_add(x, scale, shift));
-        sum = simd.add(sum, e);
-        e
-    });
-    let factor = simd.splat(1.0 / simd.total(sum));
-    for_each(simd, row, 0.0, |_, x| simd.mul(x, factor));
+fn to_codes<S: Simd>(
+    simd: S,
+    x: S::Floats,
+    factor: S::Floats,
+    zero: S::Floats,
+    out: &mut [u8; LANES],
+) {
+    let highest = f32::from(HIGHEST_CODE);
+    let code = simd.mul_add(x, factor, zero);
+    simd.to_bytes(simd.min(simd.max(code, simd.splat(0.0)), simd.splat(highest)), out);
+}
+
+/// Softmax of `scale · row` in place, for the first `length` values of each row of `stride`. What follows
+/// them in the row is scratch.
+#[inline(always)]
+pub(super) fn softmax<S: Simd>(
+    simd: S,
+    rows: &mut [f32],
+    stride: usize,
+    length: usize,
+    scale: f32,
+) {
+    let least = simd.splat(f32::NEG_INFINITY);
+    for row in rows.chunks_exact_mut(stride) {
+        let padded = &mut row[..length.next_multiple_of(LANES)];
+        padded[length..].fill(f32::NEG_INFINITY);
+        let (steps, _) = padded.as_chunks_mut::<LANES>();
+        let mut largest = least;
+        for step in steps.iter() {
+            largest = simd.max(largest, simd.load(step));
+        }
+        let shift = simd.splat(-simd.largest(largest) * scale);
+        let scale = simd.splat(scale);
+        let mut sum = simd.splat(0.0);
+        for step in steps.iter_mut() {
+            let e = exp(simd, simd.mul_add(simd.load(step), scale, shift));
+            sum = simd.add(sum, e);
+            simd.store(e, step);
+        }
+        let factor = simd.splat(1.0 / simd.total(sum));
+        for step in steps {
+            simd.store(simd.mul(simd.load(step), factor), step);
+        }
+    }
 }
 
 /// The activation function of a row, in place.
 #[inline(always)]
 pub(super) fn activate<S: Simd>(simd: S, row: &mut [f32], activation: Activation) {
     match activation {
-        Activation::Gelu => for_each(simd, row, 0.0, |_, x| gelu(simd, x)),
-        Activation::GeluTanh => for_each(simd, row, 0.0, |_, x| gelu_tanh(simd, x)),
-        Activation::Relu => for_each(simd, row, 0.0, |_, x| simd.max(x, simd.splat(0.0))),
+        Activation::Gelu => for_each(
+            simd,
+            row,
+            0.0,
+            #[inline(always)]
+            |_, x| gelu(simd, x),
+        ),
+        Activation::GeluTanh => for_each(
+            simd,
+            row,
+            0.0,
+            #[inline(always)]
+            |_, x| gelu_tanh(simd, x),
+        ),
+        Activation::Relu => for_each(
+            simd,
+            row,
+            0.0,
+            #[inline(always)]
+            |_, x| simd.max(x, simd.splat(0.0)),
+        ),
         // Only ever of one pooled vector a sentence.
         Activation::Tanh => row.iter_mut().for_each(|x| *x = x.tanh()),
     }
@@ -356,5 +442,9 @@ fn gelu_tanh<S: Simd>(simd: S, x: S::Floats) -> S::Floats {
 #[inline(always)]
 fn polynomial<S: Simd>(simd: S, x: S::Floats, coefficients: &[f32]) -> S::Floats {
     let (&first, rest) = coefficients.split_first().expect("at least a constant");
-    rest.iter().fold(simd.splat(first), |sum, &c| simd.mul_add(sum, x, simd.splat(c)))
+    rest.iter().fold(
+        simd.splat(first),
+        #[inline(always)]
+        |sum, &c| simd.mul_add(sum, x, simd.splat(c)),
+    )
 }

@@ -24,6 +24,9 @@ pub(crate) use simd::{ByteLine, FloatLine, LANES};
 
 use crate::model::Activation;
 
+/// Highest code of a quantised activation.
+pub(crate) const HIGHEST_CODE: u8 = 255;
+
 /// The kernels of one instruction set.
 #[derive(Clone, Copy)]
 pub(crate) struct Kernels(&'static Table);
@@ -90,7 +93,7 @@ struct Table {
     int8_product: unsafe fn(&mut Int8Product<'_>),
     norm: unsafe fn(&mut [f32], &[f32], &[f32], f32),
     quantise: unsafe fn(&[f32], &mut [u8]) -> (f32, u8),
-    softmax: unsafe fn(&mut [f32], f32),
+    softmax: unsafe fn(&mut [f32], usize, usize, f32),
     activate: unsafe fn(&mut [f32], Activation),
 }
 
@@ -104,7 +107,7 @@ macro_rules! kernel_set {
             use super::{FloatProduct, Int8Product, Table, generic};
             use crate::model::Activation;
 
-            const _: () = assert!($float_rows <= generic::MOST_ROWS && $int8_rows <= 6);
+            const _: () = assert!($float_rows <= generic::MOST_ROWS && $int8_rows <= generic::MOST_ROWS);
 
             $(#[$attribute])?
             fn float_product(p: &mut FloatProduct<'_>) {
@@ -123,8 +126,8 @@ macro_rules! kernel_set {
                 generic::quantise($simd, row, out)
             }
             $(#[$attribute])?
-            fn softmax(row: &mut [f32], scale: f32) {
-                generic::softmax($simd, row, scale);
+            fn softmax(rows: &mut [f32], stride: usize, length: usize, scale: f32) {
+                generic::softmax($simd, rows, stride, length, scale);
             }
             $(#[$attribute])?
             fn activate(row: &mut [f32], activation: Activation) {
@@ -238,10 +241,12 @@ impl Kernels {
         unsafe { (self.0.quantise)(row, out) }
     }
 
-    /// Softmax of `scale · row`, in place.
-    pub(crate) fn softmax(self, row: &mut [f32], scale: f32) {
+    /// Softmax of `scale · row` in place, for the first `length` values of each row of `stride`, which is at
+    /// least `length` rounded up to whole steps of [`LANES`]. What follows them in the row is scratch.
+    pub(crate) fn softmax(self, rows: &mut [f32], stride: usize, length: usize, scale: f32) {
+        assert!(length > 0 && length.next_multiple_of(LANES) <= stride);
         // SAFETY: a `Kernels` holds a table only where its instructions were detected.
-        unsafe { (self.0.softmax)(row, scale) }
+        unsafe { (self.0.softmax)(rows, stride, length, scale) }
     }
 
     /// Applies `activation` to every value of `row`.

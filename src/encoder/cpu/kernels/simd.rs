@@ -55,17 +55,29 @@ pub(super) trait Simd: Copy {
     /// The sum of all lanes, halves added until one is left.
     #[inline(always)]
     fn total(self, v: Self::Floats) -> f32 {
-        self.fold(v, |a, b| a + b)
+        self.fold(
+            v,
+            #[inline(always)]
+            |a, b| a + b,
+        )
     }
     /// The largest lane.
     #[inline(always)]
     fn largest(self, v: Self::Floats) -> f32 {
-        self.fold(v, |a, b| if a > b { a } else { b })
+        self.fold(
+            v,
+            #[inline(always)]
+            |a, b| if a > b { a } else { b },
+        )
     }
     /// The smallest lane.
     #[inline(always)]
     fn smallest(self, v: Self::Floats) -> f32 {
-        self.fold(v, |a, b| if a < b { a } else { b })
+        self.fold(
+            v,
+            #[inline(always)]
+            |a, b| if a < b { a } else { b },
+        )
     }
     #[inline(always)]
     fn fold(self, v: Self::Floats, join: impl Fn(f32, f32) -> f32) -> f32 {

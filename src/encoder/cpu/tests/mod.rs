@@ -1,0 +1,135 @@
+//! The engine as a whole: what a sequence gets must not depend on company, kernels or threads.
+
+mod allocations;
+
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{ModelFiles, Pooling};
+
+/// Tiny random checkpoints; what their logits should be is checked by the parity tests.
+const CHECKPOINTS: [&str; 4] = ["bert", "distilbert", "roberta", "xlm-roberta"];
+
+fn model(name: &str) -> (Config, Weights) {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parity");
+    let files = ModelFiles::from_dir(&root.join(name)).unwrap();
+    let config = files.config().unwrap();
+    let weights = Weights::read(&config, &files.tensors().unwrap()).unwrap();
+    (config, weights)
+}
+
+fn engine(name: &str, precision: Precision, kernels: Kernels) -> Engine {
+    let (config, weights) = model(name);
+    Engine::with_kernels(&config, &weights, precision, kernels).unwrap()
+}
+
+fn run(engine: &Engine, sequences: &[Vec<u32>]) -> Vec<u32> {
+    let ends: Vec<usize> = sequences
+        .iter()
+        .scan(0, |end, ids| {
+            *end += ids.len();
+            Some(*end)
+        })
+        .collect();
+    let logits = engine.logits(Batch { ids: &sequences.concat(), ends: &ends }).unwrap();
+    logits.into_iter().map(f32::to_bits).collect()
+}
+
+/// Sequences of 1 to 60 tokens, and rarely of many more than fit a chunk.
+fn sequences() -> impl Strategy<Value = Vec<Vec<u32>>> {
+    let ids = |tokens| prop::collection::vec(0_u32..500, tokens);
+    let sequence = prop_oneof![9 => ids(1..60), 1 => ids(CHUNK..250)];
+    prop::collection::vec(sequence, 1..12)
+}
+
+#[test]
+fn one_token() {
+    for name in CHECKPOINTS {
+        let engine = engine(name, Precision::F32, Kernels::detect());
+        assert_eq!(run(&engine, &[vec![7]]).len(), engine.model.labels());
+    }
+}
+
+#[test]
+fn no_sequences() {
+    let engine = engine("bert", Precision::F32, Kernels::detect());
+    assert!(run(&engine, &[]).is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn company_does_not_matter(sequences in sequences(), int8: bool, which in 0..CHECKPOINTS.len()) {
+        let precision = if int8 { Precision::Int8 } else { Precision::F32 };
+        let engine = engine(CHECKPOINTS[which], precision, Kernels::detect());
+        let together = run(&engine, &sequences);
+        let alone: Vec<u32> =
+            sequences.iter().flat_map(|ids| run(&engine, std::slice::from_ref(ids))).collect();
+        prop_assert_eq!(&together, &alone);
+        // Many threads at a time, each with a part.
+        let parts: Vec<Vec<u32>> = std::thread::scope(|scope| {
+            let parts: Vec<_> = sequences.chunks(3).map(|part| scope.spawn(|| run(&engine, part))).collect();
+            parts.into_iter().map(|part| part.join().unwrap()).collect()
+        });
+        prop_assert_eq!(&together, &parts.concat());
+    }
+
+    #[test]
+    fn kernels_do_not_matter(sequences in sequences(), which in 0..CHECKPOINTS.len()) {
+        for precision in [Precision::F32, Precision::Int8] {
+            let oracle = run(&engine(CHECKPOINTS[which], precision, Kernels::scalar()), &sequences);
+            for kernels in Kernels::all() {
+                let logits = run(&engine(CHECKPOINTS[which], precision, kernels), &sequences);
+                prop_assert_eq!(&logits, &oracle, "{:?}", kernels);
+            }
+        }
+    }
+
+    #[test]
+    fn chunks_take_every_sequence_once(lengths in prop::collection::vec(1_usize..300, 0..40)) {
+        let ends: Vec<usize> = lengths.iter().scan(0, |end, n| { *end += n; Some(*end) }).collect();
+        let mut next = 0;
+        for chunk in chunks(&ends) {
+            prop_assert_eq!(chunk.start, next);
+            prop_assert!(chunk.len() == 1 || lengths[chunk.clone()].iter().sum::<usize>() <= CHUNK);
+            next = chunk.end;
+        }
+        prop_assert_eq!(next, lengths.len());
+    }
+}
+
+#[test]
+fn int8_is_near_f32() {
+    let ids: Vec<Vec<u32>> =
+        (1..40).map(|n| (0..n).map(|i| (i * 37 + n) % 500).collect()).collect();
+    for name in CHECKPOINTS {
+        let [float, int8] = [Precision::F32, Precision::Int8].map(|precision| {
+            let logits = run(&engine(name, precision, Kernels::detect()), &ids);
+            logits.into_iter().map(f32::from_bits).collect::<Vec<f32>>()
+        });
+        let spread = (float.iter().map(|x| x * x).sum::<f32>() / float.len() as f32).sqrt();
+        let error = float.iter().zip(&int8).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
+        let error = (error / float.len() as f32).sqrt();
+        assert!(error < 0.1 * spread, "{name}: off by {error} where logits are {spread}");
+    }
+}
+
+#[test]
+fn the_mean_of_one_token_is_the_first() {
+    let (mut config, weights) = model("bert");
+    let logits = [Pooling::First, Pooling::Mean].map(|pooling| {
+        config.pooling = pooling;
+        let engine = Engine::new(&config, &weights, Precision::F32).unwrap();
+        run(&engine, &[vec![5], vec![9]])
+    });
+    assert_eq!(logits[0], logits[1]);
+}
+
+#[test]
+fn auto_takes_the_precision_of_the_file() {
+    let engine = engine("bert", Precision::Auto, Kernels::detect());
+    assert_eq!(engine.model.precision(), "f32");
+}
