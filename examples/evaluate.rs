@@ -18,7 +18,6 @@ use anstyle::AnsiColor;
 use clap::Parser;
 use common::{Failure, ModelArgs};
 use demarche::{Probabilities, Statement, Tagger};
-use indicatif::{ProgressBar, ProgressStyle};
 use report::Report;
 use rows::{Id, Row, Rows};
 use serde::Serialize;
@@ -74,7 +73,7 @@ fn evaluate(args: &Args) -> Result<ExitCode, Failure> {
     let tagger = args.model.builder().build()?;
     let mut report = Report::new(tagger.labels(), tagger.thresholds());
     let mut predictions = args.predictions.as_deref().map(Predictions::create).transpose()?;
-    let progress = progress(&args.files);
+    let progress = common::progress(&args.files);
     let mut batch = Vec::with_capacity(BATCH_ROWS);
     for path in &args.files {
         for row in Rows::open(path, &progress)? {
@@ -131,19 +130,6 @@ fn warn(report: &Report) {
             "{yellow}warning:{yellow:#} label `{label}` is not scored (rows with it: {rows}): the model has \
              none of this name"
         );
-    }
-}
-
-/// A bar over the bytes of the files; shown on a terminal only.
-fn progress(files: &[PathBuf]) -> ProgressBar {
-    let size = |path: &PathBuf| Some(path.metadata().ok()?.len());
-    match files.iter().map(size).sum::<Option<u64>>() {
-        Some(bytes) => {
-            let template = "{bar:32} {percent:>3} %, {eta} left";
-            let style = ProgressStyle::with_template(template).expect("a valid template");
-            ProgressBar::new(bytes).with_style(style)
-        }
-        None => ProgressBar::new_spinner(),
     }
 }
 

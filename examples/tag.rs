@@ -3,9 +3,8 @@
 mod common;
 
 use std::fmt::Write as _;
-use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
@@ -13,7 +12,7 @@ use clap::{Parser, ValueEnum};
 use common::{Failure, ModelArgs};
 use demarche::segment::Language;
 use demarche::{Label, Polarity, Probabilities, Stance, Statement, Tagger};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde::Serialize;
 
 /// Tags the sentences of news articles by stance
@@ -94,38 +93,24 @@ fn tag(args: Args) -> Result<ExitCode, Failure> {
         Format::Csv => Box::new(Csv::new(io::stdout().lock(), tagger.labels())?),
     };
     let files = if args.files.is_empty() { vec!["-".into()] } else { args.files };
-    let progress = Progress::over(&files);
+    // On a terminal the text itself shows how far it is.
+    let progress =
+        if io::stdout().is_terminal() { ProgressBar::hidden() } else { common::progress(&files) };
     let mut status = ExitCode::SUCCESS;
     for path in &files {
         let name = path.display().to_string();
-        match open(path) {
-            Ok(reader) => {
-                let reader = progress.0.wrap_read(reader);
-                if let Some(problem) = tag_text(&tagger, &name, reader, &mut *output)? {
-                    progress.0.suspend(|| common::complain(&format!("{name}: {problem}")));
-                    status = ExitCode::FAILURE;
-                }
-            }
-            Err(error) => {
-                progress.0.suspend(|| common::complain(&format!("{name}: {error}")));
-                status = ExitCode::FAILURE;
-            }
+        let problem = match common::open(path) {
+            Ok(reader) => tag_text(&tagger, &name, progress.wrap_read(reader), &mut *output)?,
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(problem) = problem {
+            progress.suspend(|| common::complain(&format!("{name}: {problem}")));
+            status = ExitCode::FAILURE;
         }
     }
-    progress.0.finish_and_clear();
+    progress.finish_and_clear();
     output.end()?;
     Ok(status)
-}
-
-fn open(path: &Path) -> io::Result<Box<dyn Read>> {
-    if path == Path::new("-") {
-        return Ok(Box::new(io::stdin()));
-    }
-    let file = File::open(path)?;
-    if file.metadata()?.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    Ok(Box::new(file))
 }
 
 /// Tags a text as it is read; gives back what is wrong with it, if anything.
@@ -145,24 +130,6 @@ fn tag_text(
     }
     output.end_file()?;
     Ok(problem)
-}
-
-/// A bar on standard error while the output goes elsewhere.
-struct Progress(ProgressBar);
-
-impl Progress {
-    fn over(files: &[PathBuf]) -> Self {
-        if io::stdout().is_terminal() || !io::stderr().is_terminal() {
-            return Progress(ProgressBar::hidden());
-        }
-        let size = |path: &PathBuf| Some(path.metadata().ok()?.len());
-        let template = "{bar:32} {bytes} of {total_bytes}, {eta} left";
-        let style = ProgressStyle::with_template(template).expect("a valid template");
-        let total = files.iter().map(size).sum::<Option<u64>>();
-        Progress(
-            total.map_or_else(ProgressBar::new_spinner, |n| ProgressBar::new(n).with_style(style)),
-        )
-    }
 }
 
 /// A form of output. Errors are those of writing.

@@ -48,20 +48,23 @@ fn segment(text: &str) -> Vec<Sentence> {
 
 /// Segments and tags a text with every tagger and checks everything that is promised of the results.
 fn survive(text: &str) {
+    TAGGERS.iter().for_each(|tagger| survive_with(tagger, text));
+}
+
+fn survive_with(tagger: &Tagger, text: &str) {
     let sentences = segment(text);
     Segmenter::new().quotations(Quotations::Whole).sentences(text).for_each(drop);
-    for tagger in &*TAGGERS {
-        let statements = tagger.tag(text).unwrap();
-        assert_eq!(statements.len(), sentences.len());
-        for (statement, sentence) in statements.iter().zip(&sentences) {
-            assert_eq!(statement.range, sentence.range);
-            assert_eq!(statement.text, text[statement.range.clone()]);
-            let probabilities = statement.probabilities.values();
-            assert!(probabilities.iter().all(|p| (0.0..=1.0).contains(p)), "{statement:?}");
-        }
-        // Text that is already split may be anything, white space and nothing at all included.
-        assert_eq!(tagger.score(&[text, ""]).unwrap().nrows(), 2);
+    let statements = tagger.tag(text).unwrap();
+    assert_eq!(statements.len(), sentences.len());
+    for (statement, sentence) in statements.iter().zip(&sentences) {
+        assert_eq!(statement.range, sentence.range);
+        assert_eq!(statement.text, text[statement.range.clone()]);
+        let probabilities = statement.probabilities.values();
+        assert!(probabilities.iter().all(|p| (0.0..=1.0).contains(p)), "{statement:?}");
     }
+    // Text that is already split may be anything, white space and nothing at all included.
+    let start = &text[..text.floor_char_boundary(500)];
+    assert_eq!(tagger.score(&[start, ""]).unwrap().nrows(), 2);
 }
 
 /// Gives its bytes in chunks of odd sizes, with interruptions.
@@ -184,9 +187,9 @@ fn text() -> impl Strategy<Value = String> {
         6 => prop::sample::select(&FRAGMENTS[..]).prop_map(str::to_owned),
         2 => any::<char>().prop_map(String::from),
         1 => any::<String>(),
-        1 => ("[a-z.!\" ]{1,3}", 1..400usize).prop_map(|(part, times)| part.repeat(times)),
+        1 => ("[a-z.!\" ]{1,3}", 1..60usize).prop_map(|(part, times)| part.repeat(times)),
     ];
-    prop::collection::vec(fragment, 0..40).prop_map(|fragments| fragments.concat())
+    prop::collection::vec(fragment, 0..30).prop_map(|fragments| fragments.concat())
 }
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
@@ -216,8 +219,8 @@ fn cases(cases: u32) -> Config {
 proptest! {
     #![proptest_config(cases(1200))]
     #[test]
-    fn random_text(text in text()) {
-        survive(&text);
+    fn random_text(text in text(), tagger in 0..3usize) {
+        survive_with(&TAGGERS[tagger], &text);
         survive_bytes(text.as_bytes());
     }
 }
@@ -225,9 +228,9 @@ proptest! {
 proptest! {
     #![proptest_config(cases(800))]
     #[test]
-    fn random_bytes(bytes in bytes()) {
+    fn random_bytes(bytes in bytes(), tagger in 0..3usize) {
         survive_bytes(&bytes);
-        survive(&String::from_utf8_lossy(&bytes));
+        survive_with(&TAGGERS[tagger], &String::from_utf8_lossy(&bytes));
     }
 }
 
@@ -277,7 +280,7 @@ fn lone_continuation_bytes_and_encoded_surrogates() {
 
 #[test]
 fn a_byte_of_rubbish_at_every_border_of_a_buffer() {
-    for size in [4095, 4096, 8191, 8192, 16384, 65535, 65536, 65537, 131_072] {
+    for size in [4095, 4096, 8191, 8192, 65535, 65536, 65537] {
         let mut bytes = "Wort für Wort. ".repeat(size / 16 + 1).into_bytes();
         bytes.truncate(size);
         while std::str::from_utf8(&bytes).is_err() {
@@ -292,13 +295,13 @@ fn a_byte_of_rubbish_at_every_border_of_a_buffer() {
 #[test]
 fn one_huge_line_without_white_space() {
     for part in ["x", "字", "€", "\u{301}", "👨\u{200d}", "1", "\0", "-"] {
-        survive(&part.repeat(60_000 / part.len()));
+        survive(&part.repeat(10_000 / part.len()));
     }
 }
 
 #[test]
 fn one_huge_line_of_words() {
-    survive(&"word ".repeat(20_000));
+    survive(&"word ".repeat(5_000));
     assert!(segment(&"word ".repeat(1 << 20)).len() < 10);
 }
 
@@ -336,7 +339,7 @@ fn bidi_controls_joiners_and_combining_marks_in_heaps() {
         "\u{e0041}",
         "🏳\u{fe0f}\u{200d}🌈",
     ] {
-        survive(&format!("A sentence.{} Another one.", part.repeat(5_000)));
+        survive(&format!("A sentence.{} Another one.", part.repeat(1_000)));
     }
 }
 

@@ -1,12 +1,14 @@
-//! What the example programs share: choosing a model, reading arguments, ending as a program should.
+//! What the example programs share: choosing a model, reading files, ending as a program should.
 
 use std::error::Error;
-use std::io;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use demarche::{Backend, Tagger, TaggerBuilder};
+use indicatif::{ProgressBar, ProgressStyle};
 
 /// Whatever stops a program; its message says what and where.
 pub type Failure = Box<dyn Error>;
@@ -47,6 +49,31 @@ fn backend(name: &str) -> Result<Backend, &'static str> {
         "cpu" => Ok(Backend::Cpu),
         "rust-bert" => Err("this program was built without it"),
         _ => Err("expected cpu or rust-bert"),
+    }
+}
+
+/// Opens a file, or standard input for `-`.
+pub fn open(path: &Path) -> io::Result<Box<dyn Read>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin()));
+    }
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    Ok(Box::new(file))
+}
+
+/// A bar on standard error over the bytes of the files; only a terminal gets to see it.
+pub fn progress(files: &[PathBuf]) -> ProgressBar {
+    let size = |path: &PathBuf| Some(path.metadata().ok()?.len());
+    match files.iter().map(size).sum::<Option<u64>>() {
+        Some(bytes) => {
+            let template = "{bar:32} {bytes} of {total_bytes}, {eta} left";
+            let style = ProgressStyle::with_template(template).expect("a valid template");
+            ProgressBar::new(bytes).with_style(style)
+        }
+        None => ProgressBar::new_spinner(),
     }
 }
 

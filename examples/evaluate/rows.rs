@@ -1,14 +1,13 @@
 //! Labelled sentences from JSON lines, plain or gzipped. Every complaint names file and line.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 
-use crate::common::Failure;
+use crate::common::{self, Failure};
 
 /// A sentence and the labels that it should get. Fields with other names are skipped.
 #[derive(Deserialize)]
@@ -54,11 +53,7 @@ impl Rows {
     /// bytes of the file, not of what is packed in it.
     pub fn open(path: &Path, progress: &ProgressBar) -> Result<Self, Failure> {
         let file = path.display().to_string();
-        let source: Box<dyn Read> = if path == Path::new("-") {
-            Box::new(io::stdin())
-        } else {
-            Box::new(File::open(path).map_err(|error| format!("{file}: {error}"))?)
-        };
+        let source = common::open(path).map_err(|error| format!("{file}: {error}"))?;
         let mut reader = BufReader::new(progress.wrap_read(source));
         let start = reader.fill_buf().map_err(|error| format!("{file}: {error}"))?;
         let reader: Box<dyn BufRead> = if start.starts_with(&[0x1f, 0x8b]) {
@@ -89,7 +84,9 @@ impl Rows {
                 .map_err(|error| format!("byte {} is not valid UTF-8", error.valid_up_to()))?;
             let text = text.strip_prefix('\u{feff}').unwrap_or(text);
             if !text.trim().is_empty() {
-                return serde_json::from_str(text.trim_end()).map(Some).map_err(|error| explain(&error));
+                return serde_json::from_str(text.trim_end())
+                    .map(Some)
+                    .map_err(|error| explain(&error));
             }
         }
     }

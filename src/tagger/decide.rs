@@ -129,9 +129,12 @@ impl Decider {
     ///
     /// Temperature scaling by Guo et al., "On Calibration of Modern Neural Networks" (2017), one
     /// temperature and bias a label: `sigmoid(logit / temperature + bias)`, or the softmax of that.
+    /// Finite logits give numbers from 0 to 1, however extreme the calibration.
     pub(crate) fn calibrate(&self, row: &mut [f32]) {
         let scaled = row.iter_mut().zip(self.temperatures.iter().zip(&self.biases));
-        scaled.for_each(|(x, (temperature, bias))| *x = *x / temperature + bias);
+        scaled.for_each(|(x, (temperature, bias))| {
+            *x = (*x / temperature + bias).clamp(f32::MIN, f32::MAX);
+        });
         match self.problem {
             Problem::MultiLabel => row.iter_mut().for_each(|x| *x = 1.0 / (1.0 + (-*x).exp())),
             Problem::SingleLabel => {

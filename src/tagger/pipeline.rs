@@ -128,6 +128,12 @@ impl Pipeline {
         let Sequences { ids, ends, windows } = sequences;
         self.counters.count_sequences(ends.len(), ids.len());
         let logits = self.encoder.logits(Batch { ids: &ids, ends: &ends })?;
+        if !logits.iter().all(|logit| logit.is_finite()) {
+            return Err(Error::Backend {
+                backend: "cpu",
+                reason: "logits are not finite: the weights are so large that sums overflow".into(),
+            });
+        }
         if ends.len() == inputs.len() {
             return Ok(logits);
         }

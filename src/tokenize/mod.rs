@@ -87,6 +87,10 @@ impl Tokenizer {
                 config.vocabulary, config.file
             )));
         }
+        if prefix.is_empty() && suffix.is_empty() {
+            // A sentence without tokens of its own would be an empty sequence.
+            return Err(wrong("its post-processor puts no special token around a sentence".into()));
+        }
         let limit = config.max_tokens().saturating_sub(prefix.len() + suffix.len());
         if limit == 0 {
             return Err(wrong(format!(
