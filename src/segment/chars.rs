@@ -1,6 +1,6 @@
 //! What a single character is to the rules: a small letter, a closing mark, a terminator, …
 //!
-//! Knows no language. The common scripts are answered by ranges, the rest by the tables of `std`.
+//! Knows no language. What is frequent is answered by one small table, the rest by those of `std`.
 
 use std::sync::LazyLock;
 
@@ -67,16 +67,19 @@ pub(super) fn kind(c: char) -> Kind {
     }
 }
 
-/// Kinds of the Latin, Greek, Cyrillic, Hebrew and Arabic letters and what stands between them.
-static ALPHABETS: LazyLock<[Kind; 0x700]> = LazyLock::new(|| {
+/// Kinds of the characters before the ideographs: alphabets, punctuation, kana.
+static BEFORE_HAN: LazyLock<[Kind; 0x3100]> = LazyLock::new(|| {
     std::array::from_fn(|code| char::from_u32(code as u32).map_or(Kind::Other, look_up))
 });
 
 #[inline]
 fn beyond_ascii(c: char) -> Kind {
-    match ALPHABETS.get(c as usize) {
-        Some(&kind) => kind,
-        None => look_up(c),
+    match c {
+        '\u{3400}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}' => Kind::Letter,
+        _ => match BEFORE_HAN.get(c as usize) {
+            Some(&kind) => kind,
+            None => look_up(c),
+        },
     }
 }
 
