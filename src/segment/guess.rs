@@ -292,7 +292,12 @@ impl Seen {
         }
         let (language, best, second) = self.best_two(script);
         // The language of the paragraph before needs less to go on.
-        best > second + if self.before == Some(language) { SURE_AGAIN } else { SURE }
+        best > second
+            + if self.before == Some(language) {
+                SURE_AGAIN
+            } else {
+                SURE
+            }
     }
 
     fn answer(&self) -> Option<Language> {

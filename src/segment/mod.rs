@@ -19,6 +19,8 @@
 //! quotations together → [`Sentences`] or [`Stream`] hands the result out.
 
 mod chars;
+#[cfg(test)]
+mod data_tests;
 mod engine;
 mod guess;
 mod knowledge;

@@ -108,7 +108,10 @@ impl<'a> Rules<'a> {
         if quote_opens {
             position += 2;
             rest.next();
-            c = rest.next().unwrap_or(' ');
+            let Some(after) = rest.next() else {
+                return none;
+            };
+            c = after;
         }
         for _ in 0..MOST_OPENERS {
             let opens = match kind(c) {

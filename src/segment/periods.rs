@@ -122,10 +122,10 @@ impl<'a> Rules<'a> {
                 .is_abbreviation()
     }
 
-    /// Is the word that ends at `end` nothing but a word?
-    pub(super) fn is_plain_word_before(&self, end: usize) -> bool {
+    /// Is the word that ends at `end` nothing but a word of so many letters or more?
+    pub(super) fn is_plain_word_before(&self, end: usize, letters: usize) -> bool {
         let word = self.word_before(end);
-        word.chars().count() >= 4
+        word.chars().count() >= letters
             && word.chars().all(|c| kind(c) == Kind::Lower)
             && !self.lacks_vowels(word)
             && !self
@@ -150,7 +150,9 @@ impl<'a> Rules<'a> {
             return false;
         }
         if roles.has(Roles::FINAL) {
-            return !self.has_few_words(begin);
+            return !self.number_before(begin)
+                || !self.has_few_words(begin)
+                || self.is_opener(next);
         }
         roles.has(Roles::WORD) || self.is_opener(next)
     }
@@ -160,7 +162,9 @@ impl<'a> Rules<'a> {
         !self.knowledge.settings.capital_nouns
             && next.kind != Kind::Digit
             && self.number_before(begin)
-            && !(run_of_one(&self.text[begin..]) && self.has_few_words(begin))
+            && (!run_of_one(&self.text[begin..])
+                || !self.has_few_words(begin)
+                || self.is_opener(next))
     }
 
     /// Does a number, or a unit, stand before the word that begins at `begin`?

@@ -152,7 +152,8 @@ impl<'a> Rules<'a> {
         if run.last != '.' || next.closers {
             return self.begins_small();
         }
-        self.is_plain_word_before(run.at) && (self.begins_small() || self.is_opener(next))
+        self.begins_small() && self.is_plain_word_before(run.at, 3)
+            || self.is_opener(next) && self.is_plain_word_before(run.at, 4)
     }
 
     /// Does the sentence begin with a small letter? Then the next one may, too.
