@@ -4,9 +4,15 @@ use std::arch::x86_64::*;
 
 use super::simd::{ByteLine, LANES, Simd};
 
-/// Made only in functions compiled for AVX2 and FMA.
+/// Made only in functions compiled for AVX2, FMA and what `D` needs.
 #[derive(Clone, Copy)]
-pub(super) struct Avx2(());
+pub(super) struct Avx2<D>(D);
+
+/// The instructions that multiply bytes.
+trait Dot: Copy {
+    fn dot(self, sums: Sums, quad: __m256i, weights: Sums) -> Sums;
+    fn dot_twice(self, sums: Sums, quads: [__m256i; 2], weights: [Sums; 2]) -> Sums;
+}
 
 macro_rules! avx2 {
     ($e:expr) => {{
@@ -36,10 +42,11 @@ macro_rules! fold {
 }
 
 type Floats = [__m256; 2];
+type Sums = [__m256i; 2];
 
-impl Simd for Avx2 {
+impl<D: Dot> Simd for Avx2<D> {
     type Floats = Floats;
-    type Sums = [__m256i; 2];
+    type Sums = Sums;
     type Quad = __m256i;
 
     #[inline(always)]
@@ -114,14 +121,12 @@ impl Simd for Avx2 {
         avx2!(_mm256_set1_epi32(i32::from_ne_bytes(activations)))
     }
     #[inline(always)]
-    fn dot(self, sums: [__m256i; 2], quad: __m256i, weights: &ByteLine) -> [__m256i; 2] {
-        let weights: *const __m256i = weights.0.as_ptr().cast();
-        let weights = avx2!([_mm256_load_si256(weights), _mm256_load_si256(weights.add(1))]);
-        let quads = [quad; 2];
-        let pairs = halves!(_mm256_maddubs_epi16(quads, weights));
-        let ones = [avx2!(_mm256_set1_epi16(1)); 2];
-        let fours = halves!(_mm256_madd_epi16(pairs, ones));
-        halves!(_mm256_add_epi32(sums, fours))
+    fn dot(self, sums: Sums, quad: __m256i, weights: &ByteLine) -> Sums {
+        self.0.dot(sums, quad, load(weights))
+    }
+    #[inline(always)]
+    fn dot_twice(self, sums: Sums, quads: [__m256i; 2], weights: [&ByteLine; 2]) -> Sums {
+        self.0.dot_twice(sums, quads, [load(weights[0]), load(weights[1])])
     }
     #[inline(always)]
     fn centre(self, sums: [__m256i; 2], zero: i32, offsets: &[i32; LANES]) -> Floats {
@@ -147,11 +152,120 @@ impl Simd for Avx2 {
     }
 }
 
+#[inline(always)]
+fn load(weights: &ByteLine) -> Sums {
+    let weights: *const __m256i = weights.0.as_ptr().cast();
+    avx2!([_mm256_load_si256(weights), _mm256_load_si256(weights.add(1))])
+}
+
+/// Pairs of products are added in 16 bits, pairs of those in 32.
+#[derive(Clone, Copy)]
+struct Pairs;
+
+impl Pairs {
+    #[inline(always)]
+    fn widen(sums: Sums, pairs: Sums) -> Sums {
+        let ones = [avx2!(_mm256_set1_epi16(1)); 2];
+        let fours = halves!(_mm256_madd_epi16(pairs, ones));
+        halves!(_mm256_add_epi32(sums, fours))
+    }
+}
+
+impl Dot for Pairs {
+    #[inline(always)]
+    fn dot(self, sums: Sums, quad: __m256i, weights: Sums) -> Sums {
+        let quads = [quad; 2];
+        Self::widen(sums, halves!(_mm256_maddubs_epi16(quads, weights)))
+    }
+    #[inline(always)]
+    fn dot_twice(self, sums: Sums, quads: [__m256i; 2], weights: [Sums; 2]) -> Sums {
+        // Four products of a 7-bit code and a weight fit 16 bits: 4 · 127 · 63 = 32,004.
+        if super::HIGHEST_CODE > 127 {
+            return self.dot(self.dot(sums, quads[0], weights[0]), quads[1], weights[1]);
+        }
+        let ([first, second], [weights, more]) = (
+            quads.map(
+                #[inline(always)]
+                |q| [q; 2],
+            ),
+            weights,
+        );
+        let pairs = halves!(_mm256_maddubs_epi16(first, weights));
+        let others = halves!(_mm256_maddubs_epi16(second, more));
+        Self::widen(sums, halves!(_mm256_add_epi16(pairs, others)))
+    }
+}
+
+macro_rules! vnni {
+    ($(#[$doc:meta])* $name:ident, $instruction:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        struct $name;
+
+        impl Dot for $name {
+            #[inline(always)]
+            fn dot(self, sums: Sums, quad: __m256i, weights: Sums) -> Sums {
+                let quads = [quad; 2];
+                halves!($instruction(sums, quads, weights))
+            }
+            #[inline(always)]
+            fn dot_twice(self, sums: Sums, quads: [__m256i; 2], weights: [Sums; 2]) -> Sums {
+                self.dot(self.dot(sums, quads[0], weights[0]), quads[1], weights[1])
+            }
+        }
+    };
+}
+
+vnni!(
+    /// Four products in one instruction (Alder Lake, Zen 5 and later).
+    Vnni,
+    _mm256_dpbusd_avx_epi32
+);
+
 /// Whether [`TABLE`] may be used.
 pub(super) fn available() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
 }
 
 super::kernel_set!(
-    [target_feature(enable = "avx2,fma")] Avx2(()), "avx2", float: 6 by 1, int8: 4 by 1
+    [target_feature(enable = "avx2,fma")] Avx2(Pairs), "avx2", float: 6 by 1, int8: 4 by 1
 );
+
+/// AVX2 with the VNNI instruction in its encoding without AVX-512.
+pub(super) mod vnni {
+    use super::{Avx2, Vnni};
+
+    /// Whether [`TABLE`] may be used.
+    pub(in super::super) fn available() -> bool {
+        super::available() && is_x86_feature_detected!("avxvnni")
+    }
+
+    super::super::kernel_set!(
+        [target_feature(enable = "avx2,fma,avxvnni")] Avx2(Vnni), "avx-vnni", float: 6 by 1, int8: 6 by 1
+    );
+}
+
+/// The same on the AVX-512 encoding of the instruction, so that processors with AVX-512 can test all of the
+/// set but that encoding.
+#[cfg(test)]
+pub(super) mod vnni_twin {
+    use std::arch::x86_64::*;
+
+    use super::{Avx2, Dot, Sums};
+
+    vnni!(
+        /// Four products in one instruction.
+        Twin,
+        _mm256_dpbusd_epi32
+    );
+
+    /// Whether [`TABLE`] may be used.
+    pub(in super::super) fn available() -> bool {
+        super::super::avx512::available()
+    }
+
+    super::super::kernel_set!(
+        [target_feature(enable = "avx2,fma,avx512vl,avx512vnni")]
+        Avx2(Twin), "avx-vnni twin", float: 6 by 1, int8: 6 by 1
+    );
+}

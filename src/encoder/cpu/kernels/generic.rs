@@ -140,17 +140,29 @@ fn int8_tile<S: Simd, const M: usize, const V: usize>(
     let mut sums = [[simd.no_sums(); V]; M];
     let input = p.input[row * p.input_stride..].as_ptr();
     let panel = p.panels[panel..panel + quads * V].as_ptr();
-    for i in 0..quads {
-        // SAFETY: line `i · V + v` lies in the panel that was sliced above.
-        let weights: [&ByteLine; V] = std::array::from_fn(
+    // SAFETY: lines up to `quads · V` lie in the panel that was sliced above.
+    let weights = |i: usize, v: usize| unsafe { &*panel.add(i * V + v) };
+    // SAFETY: `Kernels` checked that every row of the input holds `4 · quads` bytes.
+    let bytes = |i: usize, m: usize| unsafe { *input.add(m * p.input_stride + 4 * i).cast() };
+    let mut i = 0;
+    while i + 2 <= quads {
+        let weights: [[&ByteLine; 2]; V] = std::array::from_fn(
             #[inline(always)]
-            |v| unsafe { &*panel.add(i * V + v) },
+            |v| [weights(i, v), weights(i + 1, v)],
         );
         for (m, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: `Kernels` checked that every row of the input holds `4 · quads` bytes.
-            let quad = simd.quad(unsafe { *input.add(m * p.input_stride + 4 * i).cast() });
+            let quads = [simd.quad(bytes(i, m)), simd.quad(bytes(i + 1, m))];
             for (sum, weights) in sums.iter_mut().zip(weights) {
-                *sum = simd.dot(*sum, quad, weights);
+                *sum = simd.dot_twice(*sum, quads, weights);
+            }
+        }
+        i += 2;
+    }
+    if i < quads {
+        for (m, sums) in sums.iter_mut().enumerate() {
+            let quad = simd.quad(bytes(i, m));
+            for (v, sum) in sums.iter_mut().enumerate() {
+                *sum = simd.dot(*sum, quad, weights(i, v));
             }
         }
     }
@@ -399,7 +411,7 @@ fn exp<S: Simd>(simd: S, x: S::Floats) -> S::Floats {
     let magic = simd.splat(12_582_912.0);
     let n = simd.sub(simd.mul_add(x, simd.splat(std::f32::consts::LOG2_E), magic), magic);
     // ln 2 in two parts: the first has few digits, so that its product with `n` is exact.
-    let r = simd.mul_add(n, simd.splat(-0.693_359_375), x);
+    let r = simd.mul_add(n, simd.splat(-0.693_359_4), x);
     let r = simd.mul_add(n, simd.splat(2.121_944_4e-4), r);
     let series = [1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
     let y = polynomial(simd, r, &series);

@@ -103,8 +103,8 @@ macro_rules! kernel_set {
     ([$($attribute:meta)?] $simd:expr, $name:literal,
         float: $float_rows:literal by $float_vectors:literal, int8: $int8_rows:literal by $int8_vectors:literal) => {
         /// The kernels of this instruction set.
-        pub(super) static TABLE: super::Table = {
-            use super::{FloatProduct, Int8Product, Table, generic};
+        pub(in crate::encoder::cpu::kernels) static TABLE: crate::encoder::cpu::kernels::Table = {
+            use crate::encoder::cpu::kernels::{FloatProduct, Int8Product, LANES, Table, generic};
             use crate::model::Activation;
 
             const _: () = assert!($float_rows <= generic::MOST_ROWS && $int8_rows <= generic::MOST_ROWS);
@@ -135,8 +135,8 @@ macro_rules! kernel_set {
             }
             Table {
                 name: $name,
-                float_panel: $float_vectors * super::LANES,
-                int8_panel: $int8_vectors * super::LANES,
+                float_panel: $float_vectors * LANES,
+                int8_panel: $int8_vectors * LANES,
                 float_product,
                 int8_product,
                 norm,
@@ -156,6 +156,9 @@ impl Kernels {
         {
             if avx512::available() {
                 return Kernels(&avx512::TABLE);
+            }
+            if avx2::vnni::available() {
+                return Kernels(&avx2::vnni::TABLE);
             }
             if avx2::available() {
                 return Kernels(&avx2::TABLE);
@@ -177,6 +180,13 @@ impl Kernels {
         {
             if avx2::available() {
                 all.push(Kernels(&avx2::TABLE));
+            }
+            if avx2::vnni::available() {
+                all.push(Kernels(&avx2::vnni::TABLE));
+            }
+            #[cfg(test)]
+            if avx2::vnni_twin::available() {
+                all.push(Kernels(&avx2::vnni_twin::TABLE));
             }
             if avx512::available() {
                 all.push(Kernels(&avx512::TABLE));
