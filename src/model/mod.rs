@@ -6,6 +6,8 @@
 mod bundled;
 mod bytes;
 mod config;
+#[cfg(feature = "rust-bert")]
+pub(crate) mod deberta;
 mod tensors;
 mod weights;
 
