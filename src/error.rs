@@ -16,20 +16,9 @@ pub enum Error {
         /// What the operating system says.
         source: std::io::Error,
     },
-    /// A reader failed in the middle of a text.
-    #[error("input: cannot be read after byte {offset}")]
-    Read {
-        /// Bytes that had been read before.
-        offset: u64,
-        /// What the reader says.
-        source: std::io::Error,
-    },
-    /// A text is not UTF-8. Convert it first, for example with `iconv`.
-    #[error("input: byte {offset} is not valid UTF-8")]
-    Utf8 {
-        /// Position of the first byte at fault.
-        offset: u64,
-    },
+    /// A reader failed in the middle of a text, or gave bytes that are not UTF-8.
+    #[error(transparent)]
+    Stream(#[from] crate::segment::StreamError),
     /// A JSON file of a model does not parse.
     #[error("{file}: not the JSON that was expected")]
     Json {

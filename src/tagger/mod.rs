@@ -137,7 +137,14 @@ impl Tagger {
         let logits = self.logits(sentences)?;
         let statement = |(text, row): (&T, ndarray::ArrayView1<'_, f32>)| {
             let text = text.as_ref();
-            let sentence = Sentence { range: 0..text.len(), ..Sentence::default() };
+            let sentence = Sentence {
+                range: 0..text.len(),
+                paragraph: 0,
+                quotation: None,
+                opens_quotation: false,
+                closes_quotation: false,
+                language: None,
+            };
             self.shared.statement(text.to_owned(), sentence, &row.to_vec())
         };
         Ok(sentences.iter().zip(logits.rows()).map(statement).collect())

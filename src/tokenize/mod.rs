@@ -1,8 +1,15 @@
 //! Sentences to token ids; over-long sentences to windows.
 //!
-//! Knows the tokenizers crate and what the model accepts. Ids that leave this room are below the
+//! Knows the tokenizers crate, a faster twin of it for models of the XLM-RoBERTa kind, and what the model accepts. Ids that leave this room are below the
 //! vocabulary's size, and sequences no longer than the model takes.
 
+use std::mem;
+
+mod charsmap;
+mod pieces;
+mod sentencepiece;
+
+use sentencepiece::SentencePiece;
 use tokenizers::Tokenizer as HfTokenizer;
 
 use crate::error::{Error, Result};
@@ -36,7 +43,7 @@ pub(crate) struct Sequences {
 #[derive(Debug)]
 pub(crate) struct Tokenizer {
     file: String,
-    inner: HfTokenizer,
+    kind: Kind,
     /// Special tokens before and after a sentence.
     prefix: Vec<u32>,
     suffix: Vec<u32>,
@@ -46,6 +53,12 @@ pub(crate) struct Tokenizer {
     long: LongSentences,
 }
 
+#[derive(Debug)]
+enum Kind {
+    SentencePiece(Box<SentencePiece>),
+    Other(Box<HfTokenizer>),
+}
+
 /// Longer sentences are tokenized in pieces cut at white space, so that memory stays bounded.
 const PIECE_BYTES: usize = 1 << 14;
 
@@ -53,16 +66,27 @@ impl Tokenizer {
     pub(crate) fn new(files: &ModelFiles, config: &Config, long: LongSentences) -> Result<Self> {
         let (file, bytes) = files.tokenizer();
         let wrong = |reason: String| Error::Tokenizer { file: file.clone(), reason };
-        let mut inner = HfTokenizer::from_bytes(&**bytes).map_err(|e| wrong(e.to_string()))?;
-        inner.with_truncation(None).map_err(|e| wrong(e.to_string()))?.with_padding(None);
-        let known = inner.get_vocab_size(true);
-        if known > config.vocabulary {
+        let (kind, size, prefix, suffix) = match SentencePiece::parse(bytes) {
+            Some(mut own) => {
+                let (prefix, suffix) = (mem::take(&mut own.prefix), mem::take(&mut own.suffix));
+                let size = own.size();
+                (Kind::SentencePiece(Box::new(own)), size, prefix, suffix)
+            }
+            None => {
+                let mut inner =
+                    HfTokenizer::from_bytes(&**bytes).map_err(|e| wrong(e.to_string()))?;
+                inner.with_truncation(None).map_err(|e| wrong(e.to_string()))?.with_padding(None);
+                let (prefix, suffix) = specials(&inner).map_err(&wrong)?;
+                let size = inner.get_vocab_size(true);
+                (Kind::Other(Box::new(inner)), size, prefix, suffix)
+            }
+        };
+        if size > config.vocabulary {
             return Err(wrong(format!(
-                "{known} tokens, but the model has only {} (field `vocab_size` of {})",
+                "{size} tokens, but the model has only {} (field `vocab_size` of {})",
                 config.vocabulary, config.file
             )));
         }
-        let (prefix, suffix) = specials(&inner).map_err(&wrong)?;
         let limit = config.max_tokens().saturating_sub(prefix.len() + suffix.len());
         if limit == 0 {
             return Err(wrong(format!(
@@ -71,7 +95,11 @@ impl Tokenizer {
             )));
         }
         let vocabulary = config.vocabulary;
-        Ok(Tokenizer { file, inner, prefix, suffix, vocabulary, limit, long })
+        let stranger = prefix.iter().chain(&suffix).find(|&&id| id as usize >= vocabulary);
+        if let Some(id) = stranger {
+            return Err(wrong(format!("special token {id} is not below the model's {vocabulary}")));
+        }
+        Ok(Tokenizer { file, kind, prefix, suffix, vocabulary, limit, long })
     }
 
     /// Appends the sequences of a sentence; `start` is its place in the text, for the error.
@@ -111,8 +139,16 @@ impl Tokenizer {
     }
 
     fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<()> {
+        let inner = match &self.kind {
+            // Its ids were checked as a whole when it was loaded.
+            Kind::SentencePiece(own) => {
+                own.encode(text, ids);
+                return Ok(());
+            }
+            Kind::Other(inner) => inner,
+        };
         let wrong = |reason| Error::Tokenizer { file: self.file.clone(), reason };
-        let encoding = self.inner.encode_fast(text, false).map_err(|e| wrong(e.to_string()))?;
+        let encoding = inner.encode_fast(text, false).map_err(|e| wrong(e.to_string()))?;
         let new = encoding.get_ids();
         if let Some(id) = new.iter().find(|&&id| id as usize >= self.vocabulary) {
             return Err(wrong(format!(
