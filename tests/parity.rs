@@ -56,7 +56,7 @@ fn assert_parity(tagger: &Tagger, golden: &str) {
 
 fn assert_checkpoint(name: &str) {
     let tagger = Tagger::builder().model_dir(fixture(name)).threads(2).build().unwrap();
-    assert_parity(&tagger, &format!("{name}.json"));
+    assert_parity(&tagger, &format!("{name}/goldens.json"));
 }
 
 #[test]
@@ -83,5 +83,5 @@ fn xlm_roberta() {
 #[cfg(feature = "bundled")]
 fn bundled_model_in_f32() {
     let tagger = Tagger::builder().precision(Precision::F32).build().unwrap();
-    assert_parity(&tagger, "demarche-small.json");
+    assert_parity(&tagger, "demarche-small/goldens.json");
 }

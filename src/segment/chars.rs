@@ -2,6 +2,8 @@
 //!
 //! Knows no language. The common scripts are answered by ranges, the rest by the tables of `std`.
 
+use std::sync::LazyLock;
+
 /// The classes of characters that the rules tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -23,7 +25,7 @@ pub(super) enum Kind {
     Close,
     /// A quotation mark, whichever its direction.
     Quote,
-    /// Goes on with the sentence: comma, semicolon, colon.
+    /// Goes on with the sentence: comma, semicolon, colon, slash.
     Continue,
     /// A dash or hyphen.
     Dash,
@@ -47,7 +49,7 @@ const ASCII: [Kind; 128] = {
             b'(' | b'[' | b'{' => Kind::Open,
             b')' | b']' | b'}' => Kind::Close,
             b'"' | b'\'' | b'`' => Kind::Quote,
-            b',' | b';' | b':' => Kind::Continue,
+            b',' | b';' | b':' | b'/' | b'%' | b'=' | b'&' => Kind::Continue,
             b'-' => Kind::Dash,
             _ => Kind::Other,
         };
@@ -65,7 +67,21 @@ pub(super) fn kind(c: char) -> Kind {
     }
 }
 
+/// Kinds of the Latin, Greek, Cyrillic, Hebrew and Arabic letters and what stands between them.
+static ALPHABETS: LazyLock<[Kind; 0x700]> = LazyLock::new(|| {
+    std::array::from_fn(|code| char::from_u32(code as u32).map_or(Kind::Other, look_up))
+});
+
+#[inline]
 fn beyond_ascii(c: char) -> Kind {
+    match ALPHABETS.get(c as usize) {
+        Some(&kind) => kind,
+        None => look_up(c),
+    }
+}
+
+/// The kind of a character beyond ASCII.
+fn look_up(c: char) -> Kind {
     match c {
         '\u{85}'
         | '\u{A0}'
@@ -153,6 +169,11 @@ pub(super) fn is_letter(c: char) -> bool {
 /// Is it of a script that puts no space between sentences?
 pub(super) fn is_unspaced(c: char) -> bool {
     matches!(c, '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
+}
+
+/// A Hangul syllable: a word as often as not, where other single letters are initials.
+pub(super) fn is_syllable(c: char) -> bool {
+    matches!(c, '\u{AC00}'..='\u{D7A3}')
 }
 
 /// The last character boundary at or before `position`.

@@ -22,6 +22,8 @@ pub(super) const AHEAD: usize = 8 << 10;
 pub(super) const BEHIND: usize = 16;
 /// White space of more bytes than this separates paragraphs, whatever it is made of.
 pub(super) const LONGEST_GAP: usize = 4 << 10;
+/// A quotation of no more bytes is kept whole in languages that are used to it.
+const SHORT_QUOTATION: usize = 400;
 /// A sentence of more bytes than this is cut.
 pub(super) const LONGEST_SENTENCE: usize = 1 << 20;
 
@@ -89,7 +91,9 @@ impl Engine {
                     }
                 }
                 Some(at) => {
+                    // Comes again when the window has grown.
                     self.seen = at;
+                    self.scanner = self.scanner_at(at);
                     self.reach(text, at);
                     return self.ready();
                 }
@@ -101,7 +105,9 @@ impl Engine {
                 }
                 None => {
                     // A mark may begin in the last bytes and go on after them.
-                    self.seen = self.seen.max(floor_char(text, text.len().saturating_sub(8)));
+                    self.seen = self
+                        .seen
+                        .max(floor_char(text, text.len().saturating_sub(8)));
                     self.reach(text, self.seen);
                     return self.ready();
                 }
@@ -122,7 +128,10 @@ impl Engine {
 
     /// The first byte of the window that is still needed.
     pub(super) fn needed(&self) -> usize {
-        let first = self.pending.front().map_or(self.from, |front| front.range.start);
+        let first = self
+            .pending
+            .front()
+            .map_or(self.from, |front| front.range.start);
         first.min(self.from).min(self.seen)
     }
 
@@ -143,7 +152,10 @@ impl Engine {
     }
 
     fn scanner_at(&self, position: usize) -> Scanner {
-        Scanner::new(position, self.knowledge.settings.terminator.unwrap_or(NO_EXTRA))
+        Scanner::new(
+            position,
+            self.knowledge.settings.terminator.unwrap_or(NO_EXTRA),
+        )
     }
 
     /// Deals with the mark at `at`.
@@ -158,10 +170,18 @@ impl Engine {
         }
         self.begin(text);
         let terminates = kind(mark) == Kind::Terminator
-            || self.knowledge.settings.terminator.is_some_and(|extra| mark == extra as char);
+            || self
+                .knowledge
+                .settings
+                .terminator
+                .is_some_and(|extra| mark == extra as char);
         if terminates {
-            let rules =
-                Rules { text, start: self.from, knowledge: self.knowledge, quotes: &self.quotes };
+            let rules = Rules {
+                text,
+                start: self.from,
+                knowledge: self.knowledge,
+                quotes: &self.quotes,
+            };
             let decision = rules.decide(at);
             self.skip = decision.run_end;
             if decision.sentence_end.is_some() {
@@ -190,7 +210,9 @@ impl Engine {
             }
             let most = floor_char(text, self.from + LONGEST_SENTENCE);
             let words = floor_char(text, most - 256);
-            let cut = text[words..most].rfind(is_space).map_or(most, |space| words + space);
+            let cut = text[words..most]
+                .rfind(is_space)
+                .map_or(most, |space| words + space);
             self.finish(text, cut);
         }
         self.quotes.expire(position);
@@ -245,7 +267,7 @@ impl Engine {
             self.fresh = false;
             if self.options.language.is_none() {
                 let before = self.language;
-                self.language = guess::paragraph(&text[self.from..]).or(before);
+                self.language = guess::paragraph(&text[self.from..], before);
                 if self.language != before {
                     self.knowledge = Knowledge::of(self.language);
                     self.scanner = self.scanner_at(self.seen + 1);
@@ -283,8 +305,8 @@ impl Engine {
 
     /// A quotation has been closed in the present sentence.
     fn close(&mut self, quotation: Range<usize>) {
-        let whole = self.options.quotations == Quotations::Whole
-            || self.knowledge.settings.whole_quotations;
+        let short = quotation.len() <= SHORT_QUOTATION && self.knowledge.settings.whole_quotations;
+        let whole = self.options.quotations == Quotations::Whole || short;
         while whole
             && let Some(sentence) = self.pending.back()
             && sentence.range.end > quotation.start

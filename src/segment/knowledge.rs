@@ -3,11 +3,10 @@
 //! Knows the form of the files (`docs/languages.md` describes it) and nothing of what they say. A
 //! file is read at the first use of its language.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::OnceLock;
 
 use super::language::Language;
+use super::words::WordTable;
 
 /// What a word can be; a word can be several things.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,9 +37,14 @@ impl Roles {
     pub(super) const SAYING: Roles = Roles(1 << 10);
     /// A whole word that must not be taken for an abbreviation by its shape.
     pub(super) const WORD: Roles = Roles(1 << 11);
+    /// Unit or era after a number: ends a sentence there when a capital follows.
+    pub(super) const UNIT: Roles = Roles(1 << 12);
+
+    /// All kinds of abbreviations.
+    const ABBREVIATIONS: Roles = Roles(0b11111 | 1 << 12);
 
     /// Section names of the files.
-    const SECTIONS: [(&'static str, Roles); 12] = [
+    const SECTIONS: [(&'static str, Roles); 13] = [
         ("title", Roles::TITLE),
         ("number", Roles::NUMBER),
         ("inner", Roles::INNER),
@@ -53,6 +57,7 @@ impl Roles {
         ("common", Roles::COMMON),
         ("saying", Roles::SAYING),
         ("word", Roles::WORD),
+        ("unit", Roles::UNIT),
     ];
 
     /// Any of `roles`?
@@ -63,7 +68,7 @@ impl Roles {
 
     /// An abbreviation of any kind?
     pub(super) fn is_abbreviation(self) -> bool {
-        self.0 & 0b11111 != 0
+        self.has(Roles::ABBREVIATIONS)
     }
 
     /// Both sets together.
@@ -72,44 +77,16 @@ impl Roles {
     }
 }
 
-/// A hash for short words: eight bytes a step, no defence against chosen collisions, since only
-/// our own files go into the tables.
-#[derive(Default)]
-pub(super) struct WordHasher(u64);
-
-impl Hasher for WordHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        let mut eights = bytes.chunks_exact(8);
-        for eight in &mut eights {
-            self.write_u64(u64::from_le_bytes(eight.try_into().expect("eight bytes")));
-        }
-        let mut rest = 0;
-        for &byte in eights.remainder() {
-            rest = rest << 8 | u64::from(byte);
-        }
-        self.write_u64(rest);
-    }
-
-    fn write_u8(&mut self, _: u8) {} // the end mark of a string: no word is another's beginning
-
-    fn write_u64(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0 ^ self.0 >> 32
-    }
-}
-
-/// Words with a value each.
-pub(super) type Words<T> = HashMap<Box<str>, T, BuildHasherDefault<WordHasher>>;
-
 /// What the sections and settings of one file say.
 #[derive(Debug, Default)]
 pub(super) struct Knowledge {
-    words: Words<Roles>,
+    words: WordTable,
+    /// Entries that begin with a hyphen: ends of words.
+    suffixes: Vec<(Box<str>, Roles)>,
     /// Longest word in bytes: longer tokens need no look-up.
     longest: usize,
+    /// Longest abbreviation of small letters only, in bytes.
+    longest_abbreviation: usize,
     /// `setting = value` lines.
     pub(super) settings: Settings,
 }
@@ -121,9 +98,13 @@ pub(super) struct Settings {
     pub(super) terminator: Option<u8>,
     /// A number and a full stop before a capital are an ordinal unless more speaks against it.
     pub(super) ordinals: bool,
+    /// Roman numbers with a full stop are ordinals.
+    pub(super) roman_ordinals: bool,
     /// Short words without a vowel are whole words, no abbreviations.
     pub(super) vowelless_words: bool,
-    /// Sentences inside of a quotation are not split.
+    /// Nouns have capitals: a capital after a unit tells nothing.
+    pub(super) capital_nouns: bool,
+    /// Short quotations are not split.
     pub(super) whole_quotations: bool,
     /// Opening mark and the closing marks that it may have, most usual first.
     pub(super) quotes: Vec<(char, String)>,
@@ -151,34 +132,61 @@ impl Knowledge {
         })
     }
 
-    /// Reads a file.
+    /// Reads a file and what holds in every language.
     pub(super) fn read(file: &str) -> Result<Knowledge, Malformed> {
+        let (mut words, mut neutral) = (Vec::new(), Vec::new());
         let mut knowledge = Knowledge::default();
-        for item in items(file) {
-            match item? {
-                Item::Word { roles, word, .. } => knowledge.add(word, roles),
-                Item::Setting { line, key, value } => {
-                    knowledge.settings.set(key, value).map_err(|what| Malformed { line, what })?;
-                }
-            }
+        knowledge.learn(file, &mut words)?;
+        if file != NEUTRAL {
+            knowledge.learn(NEUTRAL, &mut neutral)?;
+            // A word of the language's own file has the roles only that it has there.
+            neutral.retain(|(word, _)| words.iter().all(|(own, _)| own != word));
+        }
+        words.append(&mut neutral);
+        knowledge.words = WordTable::with_room_for(2 * words.len());
+        for (word, roles) in words {
+            knowledge.add(word, roles);
         }
         Ok(knowledge)
     }
 
-    /// A word with a small first letter stands for its capitalised form, too.
+    fn learn<'f>(
+        &mut self,
+        file: &'f str,
+        words: &mut Vec<(&'f str, Roles)>,
+    ) -> Result<(), Malformed> {
+        for item in items(file) {
+            match item? {
+                Item::Word { roles, word, .. } => words.push((word, roles)),
+                Item::Setting { line, key, value } => {
+                    self.settings
+                        .set(key, value)
+                        .map_err(|what| Malformed { line, what })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A word with a small first letter stands for its capitalised form, too; an abbreviation of
+    /// one letter does not, since a capital is an initial.
     fn add(&mut self, word: &str, roles: Roles) {
-        let mut insert = |word: &str| {
-            self.longest = self.longest.max(word.len());
-            let known = self.words.entry(word.into()).or_default();
-            *known = known.and(roles);
-        };
-        insert(word);
+        if roles.is_abbreviation() && word.bytes().all(is_small_letter) {
+            self.longest_abbreviation = self.longest_abbreviation.max(word.len());
+        }
+        if let Some(suffix) = word.strip_prefix('-') {
+            self.suffixes.push((suffix.into(), roles));
+            return;
+        }
+        self.longest = self.longest.max(word.len());
+        self.words.add(word, roles.0.into());
         let mut chars = word.chars();
         if let Some(first) = chars.next()
             && first.is_lowercase()
+            && !(chars.as_str().is_empty() && roles.is_abbreviation())
         {
             let capital: String = first.to_uppercase().collect();
-            insert(&(capital + chars.as_str()));
+            self.words.add(&(capital + chars.as_str()), roles.0.into());
         }
     }
 
@@ -194,7 +202,31 @@ impl Knowledge {
         if word.len() > self.longest {
             return Roles::default();
         }
-        self.words.get(word).copied().unwrap_or_default()
+        Roles(self.words.get(word) as u16)
+    }
+
+    /// Is the end of `text`, back to a character that is no small letter, longer than any
+    /// abbreviation? (By bytes: capitals beyond ASCII count as small.)
+    #[inline]
+    pub(super) fn ends_in_long_word(&self, text: &str) -> bool {
+        let bytes = text.as_bytes();
+        let Some(begin) = bytes.len().checked_sub(self.longest_abbreviation + 1) else {
+            return false;
+        };
+        bytes[begin..].iter().all(|&byte| is_small_letter(byte))
+            && !self
+                .suffixes
+                .iter()
+                .any(|(suffix, roles)| roles.is_abbreviation() && text.ends_with(&**suffix))
+    }
+
+    /// What is known of words that end like this one.
+    pub(super) fn suffix_roles(&self, word: &str) -> Roles {
+        let known = self
+            .suffixes
+            .iter()
+            .filter(|(suffix, _)| word.ends_with(&**suffix));
+        known.fold(Roles::default(), |all, &(_, roles)| all.and(roles))
     }
 }
 
@@ -202,8 +234,11 @@ impl Settings {
     fn set(&mut self, key: &str, value: &str) -> Result<(), &'static str> {
         match (key, value) {
             ("ordinals", "yes") => self.ordinals = true,
+            ("roman-ordinals", "yes") => self.roman_ordinals = true,
             ("vowelless-words", "yes") => self.vowelless_words = true,
+            ("capital-nouns", "yes") => self.capital_nouns = true,
             ("quotations", "whole") => self.whole_quotations = true,
+            ("letters", _) => {} // the guess reads them
             ("terminator", _) if value.len() == 1 => self.terminator = value.bytes().next(),
             ("quotes", _) => {
                 for pair in value.split_whitespace() {
@@ -224,13 +259,27 @@ impl Settings {
 /// Knowledge for text of no known language.
 pub(super) const NEUTRAL: &str = include_str!("data/neutral.txt");
 
+/// May the byte belong to a small letter? Bytes of punctuation beyond ASCII do not.
+fn is_small_letter(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | 0x80..=0xBF | 0xC3..=0xE1 | 0xE4..=0xED)
+}
+
 /// One statement of a file.
 #[derive(Debug)]
 pub(super) enum Item<'f> {
     /// A word of a section.
-    Word { line: usize, section: &'static str, roles: Roles, word: &'f str },
+    Word {
+        line: usize,
+        section: &'static str,
+        roles: Roles,
+        word: &'f str,
+    },
     /// A line `key = value` of the section `[settings]`.
-    Setting { line: usize, key: &'f str, value: &'f str },
+    Setting {
+        line: usize,
+        key: &'f str,
+        value: &'f str,
+    },
 }
 
 /// All that a file says, in order.
@@ -239,27 +288,42 @@ pub(super) fn items(file: &str) -> impl Iterator<Item = Result<Item<'_>, Malform
     let mut found = Vec::new();
     for (index, line) in file.lines().enumerate() {
         let line_number = index + 1;
-        let fail = |what| Err(Malformed { line: line_number, what });
+        let fail = |what| {
+            Err(Malformed {
+                line: line_number,
+                what,
+            })
+        };
         let line = line.split('#').next().unwrap_or_default().trim();
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        if let Some(name) = line
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+        {
             section = Some(name);
             if name != "settings" && Roles::SECTIONS.iter().all(|(known, _)| *known != name) {
                 found.push(fail("unknown section"));
             }
         } else if section == Some("settings") && !line.is_empty() {
             found.push(match line.split_once('=') {
-                Some((key, value)) => {
-                    Ok(Item::Setting { line: line_number, key: key.trim(), value: value.trim() })
-                }
+                Some((key, value)) => Ok(Item::Setting {
+                    line: line_number,
+                    key: key.trim(),
+                    value: value.trim(),
+                }),
                 None => fail("a setting needs the form `key = value`"),
             });
         } else {
-            let roles = Roles::SECTIONS.iter().find(|(known, _)| Some(*known) == section);
+            let roles = Roles::SECTIONS
+                .iter()
+                .find(|(known, _)| Some(*known) == section);
             for word in line.split_whitespace() {
                 found.push(match roles {
-                    Some(&(section, roles)) => {
-                        Ok(Item::Word { line: line_number, section, roles, word })
-                    }
+                    Some(&(section, roles)) => Ok(Item::Word {
+                        line: line_number,
+                        section,
+                        roles,
+                        word,
+                    }),
                     None => fail("a word before the first section"),
                 });
             }

@@ -75,6 +75,22 @@ languages! {
     Vietnamese "vi",
 }
 
+impl Language {
+    /// Guesses the language of a text from the script, letters and frequent words of its first
+    /// paragraph; `None` if they do not tell.
+    ///
+    /// ```
+    /// use demarche::segment::Language;
+    ///
+    /// assert_eq!(Language::guess("Sie hat das nicht gesagt."), Some(Language::German));
+    /// assert_eq!(Language::guess("Вона цього не казала."), Some(Language::Ukrainian));
+    /// assert_eq!(Language::guess("1998"), None);
+    /// ```
+    pub fn guess(text: &str) -> Option<Language> {
+        super::guess::paragraph(text.trim_start(), None)
+    }
+}
+
 impl fmt::Display for Language {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.code())
@@ -106,7 +122,9 @@ impl FromStr for Language {
             .iter()
             .copied()
             .find(|language| language.code() == code)
-            .ok_or_else(|| UnknownLanguage { code: code.to_owned() })
+            .ok_or_else(|| UnknownLanguage {
+                code: code.to_owned(),
+            })
     }
 }
 

@@ -43,12 +43,18 @@ impl Mark {
         }
         let end = text.len() - rest.as_str().len();
         let before = text[..at].chars().next_back().unwrap_or('\n');
-        Some(Mark { mark, at, end, before, after: rest.next().unwrap_or('\n') })
+        Some(Mark {
+            mark,
+            at,
+            end,
+            before,
+            after: rest.next().unwrap_or('\n'),
+        })
     }
 
     /// May a quotation begin here, going by the neighbours?
     fn can_open(&self) -> bool {
-        let spaced_inside = matches!(self.mark, '«' | '»' | '‹' | '›' | '“');
+        let spaced_inside = matches!(self.mark, '«' | '‹' | '“' | ',' | '"' | '`');
         let starts = match kind(self.before) {
             Kind::Space | Kind::Open | Kind::Dash | Kind::Quote | Kind::Ignored | Kind::Other => {
                 true
@@ -73,15 +79,24 @@ impl Mark {
             // An apostrophe inside a word.
             '’' => !is_letter(self.after),
             _ if is_symmetric(self.mark) => {
-                kind(self.before) != Kind::Space
-                    || matches!(
-                        kind(self.after),
-                        Kind::Space | Kind::Continue | Kind::Close | Kind::Terminator
-                    )
+                match kind(self.before) {
+                    Kind::Space => !is_alphanumeric(self.after),
+                    // So Hebrew writes abbreviations.
+                    Kind::Letter => !(is_hebrew(self.before) && is_hebrew(self.after)),
+                    _ => true,
+                }
             }
             _ => true,
         }
     }
+}
+
+fn is_alphanumeric(c: char) -> bool {
+    is_letter(c) || kind(c) == Kind::Digit
+}
+
+fn is_hebrew(c: char) -> bool {
+    matches!(c, '\u{5D0}'..='\u{5EA}')
 }
 
 /// The same mark before and after a quotation.
@@ -129,7 +144,11 @@ impl Quotes {
     /// Takes note of a mark.
     pub(super) fn see(&mut self, mark: Mark, at_start: bool, knowledge: &Knowledge) -> Change {
         self.expire(mark.at);
-        if at_start && let Some(i) = self.open.iter().position(|o| o.carried && o.mark == mark.mark)
+        if at_start
+            && let Some(i) = self
+                .open
+                .iter()
+                .position(|o| o.carried && o.mark == mark.mark)
         {
             // Every paragraph of a long quotation begins with a mark; only the last one closes.
             self.open[i].carried = false;
@@ -147,7 +166,11 @@ impl Quotes {
             if self.open.len() == DEEPEST {
                 self.open.remove(0);
             }
-            self.open.push(Open { mark: mark.mark, at: mark.at, carried: false });
+            self.open.push(Open {
+                mark: mark.mark,
+                at: mark.at,
+                carried: false,
+            });
         }
         Change::None
     }
@@ -158,11 +181,14 @@ impl Quotes {
             return None;
         }
         let i = self.open.iter().rposition(|open| {
-            knowledge.closers(open.mark).is_some_and(|closers| closers.contains(mark.mark))
+            knowledge
+                .closers(open.mark)
+                .is_some_and(|closers| closers.contains(mark.mark))
         })?;
-        // A mark that stands where only an opening one can, opens.
+        // After a space and before a letter a mark can only open.
         let opens = mark.can_open()
             && kind(mark.before) == Kind::Space
+            && !matches!(kind(mark.after), Kind::Space | Kind::Terminator)
             && knowledge.closers(mark.mark).is_some();
         (!opens).then_some(i)
     }
@@ -190,7 +216,11 @@ impl Quotes {
     /// Gives up quotations that are too long at `position`.
     #[inline]
     pub(super) fn expire(&mut self, position: usize) {
-        while self.open.first().is_some_and(|open| open.at + LONGEST < position) {
+        while self
+            .open
+            .first()
+            .is_some_and(|open| open.at + LONGEST < position)
+        {
             self.open.remove(0);
         }
     }

@@ -10,29 +10,28 @@ const BLOCK: usize = 64;
 /// Bytes after the block that its last patterns look at.
 const AHEAD: usize = 2;
 
-/// May `a`, followed by `b` and `c`, be the first byte of a mark? `extra` is one more ASCII mark.
+/// May an ASCII byte `a`, followed by `b`, be a mark? `extra` is one more mark.
 #[inline(always)]
-fn may_be_mark(a: u8, b: u8, c: u8, extra: u8) -> bool {
-    let ascii = (a.wrapping_sub(b'\n') < 4) // line feed, vertical tab, form feed, carriage return
+fn may_be_ascii(a: u8, b: u8, extra: u8) -> bool {
+    ((a & 0xF8) == 0x08) // line feed, vertical tab, form feed, carriage return
         | (a.wrapping_sub(b'!') < 2) // ! "
-        | (a == b'.')
-        | (a == b'?')
+        | ((a & 0xEE) == 0x2E) // . ?
         | (a == extra)
-        | ((a == b) & ((a == b'\'') | (a == b',') | (a == b'`'))); // '' ,, ``
-    // next line « »
-    let latin = (a == 0xC2) & ((b == 0x85) | (b == 0xAB) | (b == 0xBB));
-    let greek = (a == 0xCD) & (b == 0xBE); // U+037E, the question mark
+        | (a == b'`')
+        | ((a == b) & ((a == b'\'') | (a == b',')))
+}
+
+/// May `a`, followed by `b` and `c`, be the first byte of a mark beyond ASCII?
+#[inline(always)]
+fn may_be_wide(a: u8, b: u8, c: u8) -> bool {
+    let latin = (a == 0xC2) | (a == 0xCD); // next line « » and the Greek question mark
     let arabic = ((a == 0xD8) & (b == 0x9F)) | ((a == 0xDB) & (b == 0x94)); // ؟ ۔
     let danda = (a == 0xE0) & (b == 0xA5) & ((c | 1) == 0xA5); // । ॥
-    // ‘ and all after it in General Punctuation; ⁇ ⁈ ⁉
-    let general =
-        (a == 0xE2) & (((b == 0x80) & (c >= 0x98)) | ((b == 0x81) & (c.wrapping_sub(0x87) < 3)));
-    let cjk = (a == 0xE3) & (b == 0x80) & ((c == 0x82) | ((c & 0xFC) == 0x8C)); // 。「」『』
-    // ！＂．？ and half-width ｡｢｣
-    let wide = (a == 0xEF)
-        & (((b == 0xBC) & ((c.wrapping_sub(0x81) < 2) | (c == 0x8E) | (c == 0x9F)))
-            | ((b == 0xBD) & (c.wrapping_sub(0xA1) < 3)));
-    ascii | latin | greek | arabic | danda | general | cjk | wide
+    // General Punctuation but for joiners, direction marks and dashes, which are frequent.
+    let general = (a == 0xE2) & ((b & 0xFE) == 0x80) & (c.wrapping_sub(0x8A) >= 0x0E);
+    let cjk = (a == 0xE3) & (b == 0x80) & (c != 0x81); // 。「」『』, not the comma
+    let wide = (a == 0xEF) & (c != 0x8C); // ！＂．？｡｢｣, not the comma
+    latin | arabic | danda | general | cjk | wide
 }
 
 /// One bit for every byte of the block that may begin a mark.
@@ -43,7 +42,15 @@ fn mask(bytes: &[u8; BLOCK + AHEAD], extra: u8) -> u64 {
     let second: &[u8; BLOCK] = bytes[1..=BLOCK].try_into().expect("block");
     let third: &[u8; BLOCK] = bytes[2..].try_into().expect("block");
     for i in 0..BLOCK {
-        flags[i] = may_be_mark(first[i], second[i], third[i], extra) as u8;
+        flags[i] = may_be_ascii(first[i], second[i], extra) as u8;
+    }
+    if !first.is_ascii() {
+        for i in 0..BLOCK {
+            flags[i] |= may_be_wide(first[i], second[i], third[i]) as u8;
+        }
+    }
+    if flags.iter().fold(0, |any, &flag| any | flag) == 0 {
+        return 0;
     }
     let mut mask = 0;
     for (i, eight) in flags.chunks_exact(8).enumerate() {
@@ -74,7 +81,12 @@ pub(super) const NO_EXTRA: u8 = b'!';
 impl Scanner {
     /// A scanner that starts at `position`.
     pub(super) fn new(position: usize, extra: u8) -> Self {
-        Scanner { extra, block: position, mask: 0, end: position }
+        Scanner {
+            extra,
+            block: position,
+            mask: 0,
+            end: position,
+        }
     }
 
     /// The offset of the next mark, or `None` where the text has no more.

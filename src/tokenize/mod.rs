@@ -214,4 +214,100 @@ mod tests {
         let text = "wort ".repeat(10_000);
         assert!(Pieces(&text).skip(1).all(|piece| piece.starts_with(' ')));
     }
+
+    /// The flat tokenizer against the tokenizers crate, on the bundled model's file.
+    #[cfg(feature = "bundled")]
+    mod sentencepiece_gives_the_same_ids {
+        use std::sync::LazyLock;
+
+        use proptest::prelude::*;
+
+        use super::super::*;
+
+        static TOKENIZERS: LazyLock<(SentencePiece, HfTokenizer)> = LazyLock::new(|| {
+            let files = ModelFiles::bundled();
+            let bytes = files.tokenizer().1;
+            let own = SentencePiece::parse(bytes).expect("the bundled tokenizer is of this kind");
+            (own, HfTokenizer::from_bytes(&**bytes).unwrap())
+        });
+
+        fn assert_same(text: &str) {
+            let (own, reference) = &*TOKENIZERS;
+            let mut ids = Vec::new();
+            own.encode(text, &mut ids);
+            assert_eq!(ids, reference.encode_fast(text, false).unwrap().get_ids(), "{text:?}");
+        }
+
+        #[test]
+        fn around_a_sentence() {
+            let (own, reference) = &*TOKENIZERS;
+            assert_eq!(specials(reference).unwrap(), (own.prefix.clone(), own.suffix.clone()));
+            assert_eq!(own.size(), reference.get_vocab_size(true));
+        }
+
+        #[test]
+        fn on_articles() {
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/texts");
+            let mut lines = 0;
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+                assert_same(&text);
+                text.lines().for_each(assert_same);
+                lines += text.lines().count();
+            }
+            assert!(lines > 100);
+        }
+
+        /// What normalization, special tokens and unknown characters make difficult.
+        const ODD: [&str; 36] = [
+            "a",
+            "Wort",
+            " ",
+            "  ",
+            "\r\n",
+            "\n",
+            "▁",
+            "<s>",
+            "</s>",
+            "<mask>",
+            "<unk>",
+            "é",
+            "e\u{301}",
+            "\u{600}",
+            "1",
+            "字",
+            "한국",
+            "نعم",
+            "\u{200d}",
+            "👨‍👩‍👧",
+            "ﬁ",
+            "①",
+            "\u{a0}",
+            "\u{3000}",
+            "\u{feff}",
+            "कि",
+            "\0",
+            "\u{7f}",
+            "ᄒ",
+            "\u{1160}",
+            "🇩🇪",
+            "\u{fe0f}",
+            "ｱﾞ",
+            "mask>",
+            "𠮷",
+            "\u{2028}",
+        ];
+
+        proptest! {
+            #![proptest_config(ProptestConfig::with_cases(4000))]
+            #[test]
+            fn on_odd_text(parts in prop::collection::vec(prop_oneof![
+                3 => prop::sample::select(&ODD[..]).prop_map(str::to_owned),
+                1 => any::<char>().prop_map(String::from),
+                1 => "\\PC{0,6}",
+            ], 0..12)) {
+                assert_same(&parts.concat());
+            }
+        }
+    }
 }

@@ -1,0 +1,360 @@
+//! The algorithms, written once over [`Simd`].
+//!
+//! Each is inlined into a function that is compiled for one instruction set; see `kernel_set!`.
+
+use super::simd::{ByteLine, FloatLine, LANES, Simd};
+use super::{FloatProduct, Int8Product, Store};
+use crate::model::Activation;
+
+/// Largest number of rows that any kernel multiplies at a time.
+pub(super) const MOST_ROWS: usize = 12;
+
+/// Calls `$tile::<S, rows, vectors>` with `rows` as a constant.
+macro_rules! by_rows {
+    ($rows:expr, $most:ident, $tile:ident::<$simd:ident, $vectors:tt>$arguments:tt; $($n:literal)+) => {
+        match $rows {
+            $($n if $n <= $most => $tile::<$simd, $n, $vectors>$arguments,)+
+            _ => unreachable!("a tile of more rows than the kernel has"),
+        }
+    };
+}
+
+/// Cuts `rows` into tiles of at most `most` whose heights differ by no more than one: a last tile of one row
+/// would cost as much as several.
+#[inline(always)]
+fn tiles(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+    let count = rows.div_ceil(most);
+    let (height, taller) = (rows / count.max(1), rows % count.max(1));
+    (0..count).map(move |i| (i * height + i.min(taller), height + usize::from(i < taller)))
+}
+
+/// `out (+)= input · weightsᵀ + bias` in f32.
+#[inline(always)]
+pub(super) fn float_product<S: Simd, const M: usize, const V: usize>(
+    simd: S,
+    p: &mut FloatProduct<'_>,
+) {
+    let mut panel = 0;
+    let mut column = 0;
+    while column < p.outputs {
+        let wide = p.outputs.next_multiple_of(LANES) - column >= V * LANES;
+        for (row, height) in tiles(p.rows, M) {
+            if wide {
+                by_rows!(height, M, float_tile::<S, V>(simd, p, row, panel, column);
+                    1 2 3 4 5 6 7 8 9 10 11 12);
+            } else {
+                by_rows!(height, M, float_tile::<S, 1>(simd, p, row, panel, column);
+                    1 2 3 4 5 6 7 8 9 10 11 12);
+            }
+        }
+        let vectors = if wide { V } else { 1 };
+        panel += p.inputs * vectors;
+        column += vectors * LANES;
+    }
+}
+
+/// `M` rows by `V` vectors of outputs, from input row `row`, line `panel` of the weights and output column
+/// `column` on.
+#[inline(always)]
+fn float_tile<S: Simd, const M: usize, const V: usize>(
+    simd: S,
+    p: &mut FloatProduct<'_>,
+    row: usize,
+    panel: usize,
+    column: usize,
+) {
+    let mut sums = [[simd.splat(0.0); V]; M];
+    let input = p.input[row * p.input_stride..].as_ptr();
+    let panel = p.panels[panel..panel + p.inputs * V].as_ptr();
+    for i in 0..p.inputs {
+        // SAFETY: line `i · V + v` lies in the panel that was sliced above.
+        let weights: [&FloatLine; V] = std::array::from_fn(|v| unsafe { &*panel.add(i * V + v) });
+        for (m, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: `Kernels` checked that every row of the input holds `inputs` values.
+            let value = simd.splat(unsafe { *input.add(m * p.input_stride + i) });
+            for (sum, weights) in sums.iter_mut().zip(weights) {
+                *sum = simd.mul_add(value, simd.load(&weights.0), *sum);
+            }
+        }
+    }
+    for (m, sums) in sums.into_iter().enumerate() {
+        for (v, sum) in sums.into_iter().enumerate() {
+            let column = column + v * LANES;
+            let sum = match p.bias {
+                None => sum,
+                Some(bias) => simd.add(sum, simd.load(lanes(&bias[column..]))),
+            };
+            let out = (row + m) * p.out_stride + column;
+            update(simd, &mut p.out[out..], p.outputs - column, |old| match p.store {
+                Store::Replace => sum,
+                Store::Add => simd.add(old, sum),
+            });
+        }
+    }
+}
+
+/// `out (+)= (input − zero) · weightsᵀ · scales + bias`, the products summed exactly.
+#[inline(always)]
+pub(super) fn int8_product<S: Simd, const M: usize, const V: usize>(
+    simd: S,
+    p: &mut Int8Product<'_>,
+) {
+    let quads = p.inputs.div_ceil(4);
+    let mut panel = 0;
+    let mut column = 0;
+    while column < p.outputs {
+        let wide = p.outputs.next_multiple_of(LANES) - column >= V * LANES;
+        for (row, height) in tiles(p.rows, M) {
+            if wide {
+                by_rows!(height, M, int8_tile::<S, V>(simd, p, row, panel, column);
+                    1 2 3 4 5 6);
+            } else {
+                by_rows!(height, M, int8_tile::<S, 1>(simd, p, row, panel, column);
+                    1 2 3 4 5 6);
+            }
+        }
+        let vectors = if wide { V } else { 1 };
+        panel += quads * vectors;
+        column += vectors * LANES;
+    }
+}
+
+#[inline(always)]
+fn int8_tile<S: Simd, const M: usize, const V: usize>(
+    simd: S,
+    p: &mut Int8Product<'_>,
+    row: usize,
+    panel: usize,
+    column: usize,
+) {
+    let quads = p.inputs.div_ceil(4);
+    let mut sums = [[simd.no_sums(); V]; M];
+    let input = p.input[row * p.input_stride..].as_ptr();
+    let panel = p.panels[panel..panel + quads * V].as_ptr();
+    for i in 0..quads {
+        // SAFETY: line `i · V + v` lies in the panel that was sliced above.
+        let weights: [&ByteLine; V] = std::array::from_fn(|v| unsafe { &*panel.add(i * V + v) });
+        for (m, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: `Kernels` checked that every row of the input holds `4 · quads` bytes.
+            let quad = simd.quad(unsafe { *input.add(m * p.input_stride + 4 * i).cast() });
+            for (sum, weights) in sums.iter_mut().zip(weights) {
+                *sum = simd.dot(*sum, quad, weights);
+            }
+        }
+    }
+    for (m, sums) in sums.into_iter().enumerate() {
+        let scale = simd.splat(p.input_scales[row + m]);
+        let zero = i32::from(p.input_zeros[row + m]);
+        for (v, sum) in sums.into_iter().enumerate() {
+            let column = column + v * LANES;
+            let sum = simd.centre(sum, zero, lanes(&p.weight_sums[column..]));
+            let sum = simd.mul(sum, scale);
+            let scales = simd.load(lanes(&p.weight_scales[column..]));
+            let bias = simd.load(lanes(&p.bias[column..]));
+            let out = (row + m) * p.out_stride + column;
+            update(simd, &mut p.out[out..], p.outputs - column, |old| match p.store {
+                Store::Replace => simd.mul_add(sum, scales, bias),
+                Store::Add => simd.mul_add(sum, scales, simd.add(old, bias)),
+            });
+        }
+    }
+}
+
+#[inline(always)]
+fn lanes<T>(from: &[T]) -> &[T; LANES] {
+    from.first_chunk().expect("vectors of outputs are padded to whole steps")
+}
+
+/// Replaces the first sixteen of `out` by what `new` makes of them, or the first `left` if fewer are left.
+#[inline(always)]
+fn update<S: Simd>(simd: S, out: &mut [f32], left: usize, new: impl Fn(S::Floats) -> S::Floats) {
+    if left >= LANES {
+        let out = out.first_chunk_mut().expect("a row of outputs is as long as said");
+        simd.store(new(simd.load(out)), out);
+    } else {
+        let mut padded = [0.0; LANES];
+        padded[..left].copy_from_slice(&out[..left]);
+        let old = simd.load(&padded);
+        simd.store(new(old), &mut padded);
+        out[..left].copy_from_slice(&padded[..left]);
+    }
+}
+
+/// Calls `f` for each sixteen values of `row`, the last ones padded with `pad`, and keeps what it returns.
+#[inline(always)]
+fn for_each<S: Simd>(
+    simd: S,
+    row: &mut [f32],
+    pad: f32,
+    mut f: impl FnMut(usize, S::Floats) -> S::Floats,
+) {
+    let (steps, rest) = row.as_chunks_mut::<LANES>();
+    let whole = steps.len();
+    for (i, step) in steps.iter_mut().enumerate() {
+        simd.store(f(i, simd.load(step)), step);
+    }
+    if !rest.is_empty() {
+        let mut padded = [pad; LANES];
+        padded[..rest.len()].copy_from_slice(rest);
+        let new = f(whole, simd.load(&padded));
+        simd.store(new, &mut padded);
+        rest.copy_from_slice(&padded[..rest.len()]);
+    }
+}
+
+/// Folds sixteen values of `row` at a time into `start`, the last ones padded with `pad`.
+#[inline(always)]
+fn fold<S: Simd, T>(
+    simd: S,
+    row: &[f32],
+    pad: f32,
+    start: T,
+    mut f: impl FnMut(T, S::Floats) -> T,
+) -> T {
+    let (steps, rest) = row.as_chunks::<LANES>();
+    let mut state = start;
+    for step in steps {
+        state = f(state, simd.load(step));
+    }
+    if !rest.is_empty() {
+        let mut padded = [pad; LANES];
+        padded[..rest.len()].copy_from_slice(rest);
+        state = f(state, simd.load(&padded));
+    }
+    state
+}
+
+/// Layer norm of a row in place. `weight` and `bias` are padded to whole steps.
+#[inline(always)]
+pub(super) fn norm<S: Simd>(simd: S, row: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
+    let length = row.len() as f32;
+    let sum = fold(simd, row, 0.0, simd.splat(0.0), |sum, x| simd.add(sum, x));
+    let mean = simd.total(sum) / length;
+    let means = simd.splat(mean);
+    let squares = fold(simd, row, mean, simd.splat(0.0), |sum, x| {
+        let difference = simd.sub(x, means);
+        simd.mul_add(difference, difference, sum)
+    });
+    let factor = simd.splat(1.0 / (simd.total(squares) / length + epsilon).sqrt());
+    for_each(simd, row, 0.0, |i, x| {
+        let normal = simd.mul(simd.sub(x, means), factor);
+        let (weight, bias) = (lanes(&weight[i * LANES..]), lanes(&bias[i * LANES..]));
+        simd.mul_add(normal, simd.load(weight), simd.load(bias))
+    });
+}
+
+/// Highest code of a quantised activation.
+pub(super) const HIGHEST: f32 = 255.0;
+
+/// Quantises a row to bytes: `value ≈ (byte − zero) · scale`. Returns scale and zero.
+#[inline(always)]
+pub(super) fn quantise<S: Simd>(simd: S, row: &[f32], out: &mut [u8]) -> (f32, u8) {
+    let none = simd.splat(0.0);
+    let (low, high) =
+        fold(simd, row, 0.0, (none, none), |(low, high), x| (simd.min(low, x), simd.max(high, x)));
+    let (low, high) = (simd.smallest(low), simd.largest(high));
+    let range = high - low;
+    let (scale, factor) = if range > 0.0 { (range / HIGHEST, HIGHEST / range) } else { (1.0, 1.0) };
+    let zero = (-low * factor).round_ties_even();
+    let (factor, zeros) = (simd.splat(factor), simd.splat(zero));
+    let byte = |x, out: &mut [u8; LANES]| {
+        let code = simd.mul_add(x, factor, zeros);
+        simd.to_bytes(simd.min(simd.max(code, none), simd.splat(HIGHEST)), out);
+    };
+    let (steps, rest) = row.as_chunks::<LANES>();
+    let (bytes, rest_bytes) = out.as_chunks_mut::<LANES>();
+    for (step, bytes) in steps.iter().zip(bytes) {
+        byte(simd.load(step), bytes);
+    }
+    if !rest.is_empty() {
+        let mut padded = [0.0; LANES];
+        padded[..rest.len()].copy_from_slice(rest);
+        let mut bytes = [0; LANES];
+        byte(simd.load(&padded), &mut bytes);
+        rest_bytes[..rest.len()].copy_from_slice(&bytes[..rest.len()]);
+    }
+    (scale, zero as u8)
+}
+
+/// Softmax of `scale · row` in place.
+#[inline(always)]
+pub(super) fn softmax<S: Simd>(simd: S, row: &mut [f32], scale: f32) {
+    let least = f32::NEG_INFINITY;
+    let largest = fold(simd, row, least, simd.splat(least), |a, b| simd.max(a, b));
+    let shift = simd.splat(-simd.largest(largest) * scale);
+    let scale = simd.splat(scale);
+    let mut sum = simd.splat(0.0);
+    for_each(simd, row, least, |_, x| {
+        let e = exp(simd, simd.mul_add(x, scale, shift));
+        sum = simd.add(sum, e);
+        e
+    });
+    let factor = simd.splat(1.0 / simd.total(sum));
+    for_each(simd, row, 0.0, |_, x| simd.mul(x, factor));
+}
+
+/// The activation function of a row, in place.
+#[inline(always)]
+pub(super) fn activate<S: Simd>(simd: S, row: &mut [f32], activation: Activation) {
+    match activation {
+        Activation::Gelu => for_each(simd, row, 0.0, |_, x| gelu(simd, x)),
+        Activation::GeluTanh => for_each(simd, row, 0.0, |_, x| gelu_tanh(simd, x)),
+        Activation::Relu => for_each(simd, row, 0.0, |_, x| simd.max(x, simd.splat(0.0))),
+        // Only ever of one pooled vector a sentence.
+        Activation::Tanh => row.iter_mut().for_each(|x| *x = x.tanh()),
+    }
+}
+
+/// eˣ for x up to 88, by Cephes' `expf`: within 2 units in the last place. Below −87 it stays at e⁻⁸⁷.
+#[inline(always)]
+fn exp<S: Simd>(simd: S, x: S::Floats) -> S::Floats {
+    let x = simd.min(simd.max(x, simd.splat(-87.0)), simd.splat(88.0));
+    // Adding and taking away 1.5 · 2²³ rounds to a whole number.
+    let magic = simd.splat(12_582_912.0);
+    let n = simd.sub(simd.mul_add(x, simd.splat(std::f32::consts::LOG2_E), magic), magic);
+    // ln 2 in two parts: the first has few digits, so that its product with `n` is exact.
+    let r = simd.mul_add(n, simd.splat(-0.693_359_375), x);
+    let r = simd.mul_add(n, simd.splat(2.121_944_4e-4), r);
+    let series = [1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
+    let y = polynomial(simd, r, &series);
+    let y = simd.mul_add(y, simd.mul(r, r), simd.add(r, simd.splat(1.0)));
+    simd.mul(y, simd.power_of_two(n))
+}
+
+/// x · Φ(x); the error function as Eigen has it, a quotient of polynomials within 7e-8.
+#[inline(always)]
+fn gelu<S: Simd>(simd: S, x: S::Floats) -> S::Floats {
+    let z = simd.mul(x, simd.splat(std::f32::consts::FRAC_1_SQRT_2));
+    let z = simd.min(simd.max(z, simd.splat(-4.0)), simd.splat(4.0));
+    let square = simd.mul(z, z);
+    let above = [
+        -2.726_142_3e-10,
+        2.770_681_4e-8,
+        -2.101_024e-6,
+        -5.692_506_4e-5,
+        -7.349_906_3e-4,
+        -2.954_6e-3,
+        -1.609_603_3e-2,
+    ];
+    let below = [-1.456_607_2e-5, -2.133_740_6e-4, -1.682_827e-3, -7.373_329e-3, -1.426_473_9e-2];
+    let above = simd.mul(z, polynomial(simd, square, &above));
+    let erf = simd.div(above, polynomial(simd, square, &below));
+    let half = simd.mul(x, simd.splat(0.5));
+    simd.mul_add(half, erf, half)
+}
+
+/// x / (1 + exp(−2 √(2/π) (x + 0.044715 x³))), which is 0.5 x (1 + tanh …).
+#[inline(always)]
+fn gelu_tanh<S: Simd>(simd: S, x: S::Floats) -> S::Floats {
+    const SLOPE: f32 = -1.595_769_2;
+    let cubic = simd.mul_add(simd.mul(x, x), simd.splat(SLOPE * 0.044_715), simd.splat(SLOPE));
+    let e = exp(simd, simd.mul(x, cubic));
+    simd.div(x, simd.add(simd.splat(1.0), e))
+}
+
+/// Horner's scheme, the coefficient of the highest power first.
+#[inline(always)]
+fn polynomial<S: Simd>(simd: S, x: S::Floats, coefficients: &[f32]) -> S::Floats {
+    let (&first, rest) = coefficients.split_first().expect("at least a constant");
+    rest.iter().fold(simd.splat(first), |sum, &c| simd.mul_add(sum, x, simd.splat(c)))
+}

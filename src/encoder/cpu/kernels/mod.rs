@@ -1,0 +1,264 @@
+//! The inner loops, for every instruction set that pays.
+//!
+//! Knows vectors and matrices, not transformers. [`Kernels`] is a value that one only gets where the
+//! processor has the instructions, so its methods are safe; they check every length. This is the only
+//! room of the crate with `unsafe`, beside the one call that maps a file.
+//!
+//! All sets give the same bits: integers are summed exactly, floats in one order (see `simd.rs`).
+
+#![allow(unsafe_code)]
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod generic;
+mod scalar;
+mod simd;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+pub(crate) use simd::{ByteLine, FloatLine, LANES};
+
+use crate::model::Activation;
+
+/// The kernels of one instruction set.
+#[derive(Clone, Copy)]
+pub(crate) struct Kernels(&'static Table);
+
+/// What a product does with the values that are in its output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Store {
+    /// Overwrites them.
+    Replace,
+    /// Adds to them.
+    Add,
+}
+
+/// `out (+)= input · weightsᵀ + bias`
+///
+/// Weights lie in panels of [`Kernels::float_panel`] outputs, and of 16 for the outputs that are left over. In
+/// a panel, input after input has one value for each output.
+#[derive(Debug)]
+pub(crate) struct FloatProduct<'a> {
+    pub(crate) rows: usize,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    pub(crate) input: &'a [f32],
+    pub(crate) input_stride: usize,
+    pub(crate) panels: &'a [FloatLine],
+    /// Padded to whole steps of [`LANES`].
+    pub(crate) bias: Option<&'a [f32]>,
+    pub(crate) out: &'a mut [f32],
+    pub(crate) out_stride: usize,
+    pub(crate) store: Store,
+}
+
+/// `out (+)= (input − zero) · input scale · weightsᵀ · weight scale + bias`
+///
+/// Panels as in [`FloatProduct`], of [`Kernels::int8_panel`] outputs, but four inputs at a time.
+#[derive(Debug)]
+pub(crate) struct Int8Product<'a> {
+    pub(crate) rows: usize,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    /// Rows are padded to a multiple of four; what lies in the padding does not matter.
+    pub(crate) input: &'a [u8],
+    pub(crate) input_stride: usize,
+    pub(crate) input_scales: &'a [f32],
+    pub(crate) input_zeros: &'a [u8],
+    /// Values within ±63, zero for the inputs of the padding.
+    pub(crate) panels: &'a [ByteLine],
+    /// One an output, padded to whole steps of [`LANES`], as are the next two.
+    pub(crate) weight_scales: &'a [f32],
+    /// Sum of the weights of an output.
+    pub(crate) weight_sums: &'a [i32],
+    pub(crate) bias: &'a [f32],
+    pub(crate) out: &'a mut [f32],
+    pub(crate) out_stride: usize,
+    pub(crate) store: Store,
+}
+
+/// Functions compiled for one instruction set. Each may be called only where the processor has it.
+struct Table {
+    name: &'static str,
+    float_panel: usize,
+    int8_panel: usize,
+    float_product: unsafe fn(&mut FloatProduct<'_>),
+    int8_product: unsafe fn(&mut Int8Product<'_>),
+    norm: unsafe fn(&mut [f32], &[f32], &[f32], f32),
+    quantise: unsafe fn(&[f32], &mut [u8]) -> (f32, u8),
+    softmax: unsafe fn(&mut [f32], f32),
+    activate: unsafe fn(&mut [f32], Activation),
+}
+
+/// Compiles the algorithms of `generic.rs` for an instruction set. The numbers are rows by vectors of sixteen
+/// outputs that a product keeps in registers.
+macro_rules! kernel_set {
+    ([$($attribute:meta)?] $simd:expr, $name:literal,
+        float: $float_rows:literal by $float_vectors:literal, int8: $int8_rows:literal by $int8_vectors:literal) => {
+        /// The kernels of this instruction set.
+        pub(super) static TABLE: super::Table = {
+            use super::{FloatProduct, Int8Product, Table, generic};
+            use crate::model::Activation;
+
+            const _: () = assert!($float_rows <= generic::MOST_ROWS && $int8_rows <= 6);
+
+            $(#[$attribute])?
+            fn float_product(p: &mut FloatProduct<'_>) {
+                generic::float_product::<_, $float_rows, $float_vectors>($simd, p);
+            }
+            $(#[$attribute])?
+            fn int8_product(p: &mut Int8Product<'_>) {
+                generic::int8_product::<_, $int8_rows, $int8_vectors>($simd, p);
+            }
+            $(#[$attribute])?
+            fn norm(row: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
+                generic::norm($simd, row, weight, bias, epsilon);
+            }
+            $(#[$attribute])?
+            fn quantise(row: &[f32], out: &mut [u8]) -> (f32, u8) {
+                generic::quantise($simd, row, out)
+            }
+            $(#[$attribute])?
+            fn softmax(row: &mut [f32], scale: f32) {
+                generic::softmax($simd, row, scale);
+            }
+            $(#[$attribute])?
+            fn activate(row: &mut [f32], activation: Activation) {
+                generic::activate($simd, row, activation);
+            }
+            Table {
+                name: $name,
+                float_panel: $float_vectors * super::LANES,
+                int8_panel: $int8_vectors * super::LANES,
+                float_product,
+                int8_product,
+                norm,
+                quantise,
+                softmax,
+                activate,
+            }
+        };
+    };
+}
+use kernel_set;
+
+impl Kernels {
+    /// The fastest set that this processor has.
+    pub(crate) fn detect() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if avx512::available() {
+                return Kernels(&avx512::TABLE);
+            }
+            if avx2::available() {
+                return Kernels(&avx2::TABLE);
+            }
+        }
+        Self::scalar()
+    }
+
+    /// The set that every processor has.
+    pub(crate) fn scalar() -> Self {
+        Kernels(&scalar::TABLE)
+    }
+
+    /// Every set that this processor has, the scalar one first.
+    #[cfg(test)]
+    pub(crate) fn all() -> Vec<Self> {
+        let mut all = vec![Self::scalar()];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if avx2::available() {
+                all.push(Kernels(&avx2::TABLE));
+            }
+            if avx512::available() {
+                all.push(Kernels(&avx512::TABLE));
+            }
+        }
+        all
+    }
+
+    /// What the set is called.
+    pub(crate) fn name(self) -> &'static str {
+        self.0.name
+    }
+
+    /// Outputs in a panel of f32 weights.
+    pub(crate) fn float_panel(self) -> usize {
+        self.0.float_panel
+    }
+
+    /// Outputs in a panel of int8 weights.
+    pub(crate) fn int8_panel(self) -> usize {
+        self.0.int8_panel
+    }
+
+    pub(crate) fn float_product(self, mut product: FloatProduct<'_>) {
+        let p = &mut product;
+        let steps = p.outputs.div_ceil(LANES);
+        assert_eq!(p.panels.len(), steps * p.inputs);
+        assert!(p.bias.is_none_or(|bias| bias.len() >= steps * LANES));
+        assert_rows(p.rows, p.input.len(), p.input_stride, p.inputs);
+        assert_rows(p.rows, p.out.len(), p.out_stride, p.outputs);
+        // SAFETY: a `Kernels` holds a table only where its instructions were detected. The lengths that
+        // the kernel relies on were checked above.
+        unsafe { (self.0.float_product)(p) }
+    }
+
+    pub(crate) fn int8_product(self, mut product: Int8Product<'_>) {
+        let p = &mut product;
+        let (steps, quads) = (p.outputs.div_ceil(LANES), p.inputs.div_ceil(4));
+        assert_eq!(p.panels.len(), steps * quads);
+        let padded = steps * LANES;
+        assert!(p.weight_scales.len() >= padded && p.weight_sums.len() >= padded);
+        assert!(p.bias.len() >= padded);
+        assert!(p.input_scales.len() >= p.rows && p.input_zeros.len() >= p.rows);
+        assert_rows(p.rows, p.input.len(), p.input_stride, 4 * quads);
+        assert_rows(p.rows, p.out.len(), p.out_stride, p.outputs);
+        // SAFETY: as for `float_product`.
+        unsafe { (self.0.int8_product)(p) }
+    }
+
+    /// Layer norm of a row in place; `weight` and `bias` are padded to whole steps of [`LANES`].
+    pub(crate) fn norm(self, row: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
+        let padded = row.len().next_multiple_of(LANES);
+        assert!(weight.len() >= padded && bias.len() >= padded);
+        // SAFETY: a `Kernels` holds a table only where its instructions were detected.
+        unsafe { (self.0.norm)(row, weight, bias, epsilon) }
+    }
+
+    /// Quantises a row: `value ≈ (byte − zero) · scale`. Returns scale and zero.
+    pub(crate) fn quantise(self, row: &[f32], out: &mut [u8]) -> (f32, u8) {
+        assert!(out.len() >= row.len());
+        // SAFETY: a `Kernels` holds a table only where its instructions were detected.
+        unsafe { (self.0.quantise)(row, out) }
+    }
+
+    /// Softmax of `scale · row`, in place.
+    pub(crate) fn softmax(self, row: &mut [f32], scale: f32) {
+        // SAFETY: a `Kernels` holds a table only where its instructions were detected.
+        unsafe { (self.0.softmax)(row, scale) }
+    }
+
+    /// Applies `activation` to every value of `row`.
+    pub(crate) fn activate(self, row: &mut [f32], activation: Activation) {
+        // SAFETY: a `Kernels` holds a table only where its instructions were detected.
+        unsafe { (self.0.activate)(row, activation) }
+    }
+}
+
+/// `rows` rows of `used` values, one every `stride`, must lie in `length`.
+fn assert_rows(rows: usize, length: usize, stride: usize, used: usize) {
+    assert!(stride >= used);
+    assert!(rows == 0 || (rows - 1) * stride + used <= length);
+}
+
+impl fmt::Debug for Kernels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

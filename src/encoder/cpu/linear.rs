@@ -1,0 +1,255 @@
+//! Linear layers, laid out for the kernels when the model is loaded.
+
+use super::kernels::{ByteLine, FloatLine, FloatProduct, Int8Product, Kernels, LANES, Store};
+use super::scratch::Quantised;
+use crate::model::{Linear, Matrix, Norm, Values};
+
+/// Largest magnitude of an int8 weight: two products with a byte then fit 16 bits.
+const LARGEST: i8 = 63;
+
+/// Rows of f32 and, for int8 layers, the same rows quantised.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Input<'a> {
+    pub(super) rows: usize,
+    pub(super) stride: usize,
+    pub(super) floats: &'a [f32],
+    pub(super) quantised: &'a Quantised,
+}
+
+/// Where a product goes.
+#[derive(Debug)]
+pub(super) struct Output<'a> {
+    pub(super) values: &'a mut [f32],
+    pub(super) stride: usize,
+    pub(super) store: Store,
+}
+
+/// `y = x · weightᵀ + bias` over a part of the inputs and outputs of a layer.
+pub(super) struct PackedLinear {
+    inputs: usize,
+    outputs: usize,
+    /// Padded to whole steps of [`LANES`].
+    bias: Vec<f32>,
+    weights: PackedWeights,
+}
+
+enum PackedWeights {
+    Float(Vec<FloatLine>),
+    Int8 { panels: Vec<ByteLine>, scales: Vec<f32>, sums: Vec<i32> },
+}
+
+impl PackedLinear {
+    /// Packs all inputs and outputs of `layers`, whose outputs stand side by side.
+    pub(super) fn stack(layers: &[&Linear], int8: bool, kernels: Kernels) -> Self {
+        let parts: Vec<Part<'_>> = layers.iter().map(|linear| Part::whole(linear)).collect();
+        Self::pack(&parts, true, int8, kernels)
+    }
+
+    /// Cuts a feed-forward block in groups of `size` inner values: a pair of layers for each, whose second
+    /// one adds to what the others give.
+    pub(super) fn groups(
+        up: &Linear,
+        down: &Linear,
+        size: usize,
+        int8: bool,
+        kernels: Kernels,
+    ) -> Vec<(Self, Self)> {
+        let inner = up.weight.rows;
+        (0..inner)
+            .step_by(size)
+            .map(|start| {
+                let group = start..inner.min(start + size);
+                let up = Part { outputs: group.clone(), ..Part::whole(up) };
+                let down = Part { inputs: group, ..Part::whole(down) };
+                // The bias of the second layer is added once.
+                let first = start == 0;
+                (Self::pack(&[up], true, int8, kernels), Self::pack(&[down], first, int8, kernels))
+            })
+            .collect()
+    }
+
+    fn pack(parts: &[Part<'_>], with_bias: bool, int8: bool, kernels: Kernels) -> Self {
+        let inputs = parts[0].inputs.len();
+        let outputs = parts.iter().map(|part| part.outputs.len()).sum::<usize>();
+        let padded = outputs.next_multiple_of(LANES);
+        let mut bias = vec![0.0; padded];
+        if with_bias {
+            let values = parts.iter().flat_map(|part| &part.linear.bias[part.outputs.clone()]);
+            bias.iter_mut().zip(values).for_each(|(to, from)| *to = *from);
+        }
+        let rows = parts.iter().flat_map(|part| part.outputs.clone().map(move |row| (part, row)));
+        let weights = if int8 {
+            let quads = inputs.div_ceil(4);
+            let mut panels = vec![ByteLine([0; 64]); quads * padded / LANES];
+            let (mut scales, mut sums) = (vec![0.0; padded], vec![0; padded]);
+            let mut codes = vec![0; parts[0].linear.weight.columns];
+            let places = Places::new(padded, kernels.int8_panel(), quads);
+            for (output, (part, row)) in rows.enumerate() {
+                scales[output] = quantise_row(&part.linear.weight, row, &mut codes);
+                let codes = &codes[part.inputs.clone()];
+                sums[output] = codes.iter().map(|&q| i32::from(q)).sum();
+                let (line, step, lane) = places.of(output);
+                for (i, quad) in codes.chunks(4).enumerate() {
+                    let at = &mut panels[line + i * step].0[4 * lane..];
+                    at[..quad.len()].copy_from_slice(quad);
+                }
+            }
+            PackedWeights::Int8 { panels, scales, sums }
+        } else {
+            let mut panels = vec![FloatLine::default(); inputs * padded / LANES];
+            let mut values = vec![0.0; parts[0].linear.weight.columns];
+            let places = Places::new(padded, kernels.float_panel(), inputs);
+            for (output, (part, row)) in rows.enumerate() {
+                part.linear.weight.row(row, &mut values);
+                let (line, step, lane) = places.of(output);
+                for (i, &value) in values[part.inputs.clone()].iter().enumerate() {
+                    panels[line + i * step].0[lane] = value;
+                }
+            }
+            PackedWeights::Float(panels)
+        };
+        PackedLinear { inputs, outputs, bias, weights }
+    }
+
+    pub(super) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// All rows of `input` through the layer.
+    pub(super) fn apply(&self, kernels: Kernels, input: Input<'_>, out: Output<'_>) {
+        self.apply_from(kernels, input, 0, out);
+    }
+
+    /// The same, from output `first` on only; `first` is a multiple of the panels' width.
+    pub(super) fn apply_from(
+        &self,
+        kernels: Kernels,
+        input: Input<'_>,
+        first: usize,
+        out: Output<'_>,
+    ) {
+        let outputs = self.outputs - first;
+        let bias = &self.bias[first..];
+        match &self.weights {
+            PackedWeights::Float(panels) => kernels.float_product(FloatProduct {
+                rows: input.rows,
+                inputs: self.inputs,
+                outputs,
+                input: input.floats,
+                input_stride: input.stride,
+                panels: &panels[first / LANES * self.inputs..],
+                bias: Some(bias),
+                out: out.values,
+                out_stride: out.stride,
+                store: out.store,
+            }),
+            PackedWeights::Int8 { panels, scales, sums } => kernels.int8_product(Int8Product {
+                rows: input.rows,
+                inputs: self.inputs,
+                outputs,
+                input: &input.quantised.bytes,
+                input_stride: padded_bytes(self.inputs),
+                input_scales: &input.quantised.scales,
+                input_zeros: &input.quantised.zeros,
+                panels: &panels[first / LANES * self.inputs.div_ceil(4)..],
+                weight_scales: &scales[first..],
+                weight_sums: &sums[first..],
+                bias,
+                out: out.values,
+                out_stride: out.stride,
+                store: out.store,
+            }),
+        }
+    }
+}
+
+/// Bytes between two quantised rows of `inputs` values: whole cache lines.
+pub(super) fn padded_bytes(inputs: usize) -> usize {
+    inputs.next_multiple_of(64)
+}
+
+/// Some inputs and outputs of a layer.
+struct Part<'a> {
+    linear: &'a Linear,
+    inputs: std::ops::Range<usize>,
+    outputs: std::ops::Range<usize>,
+}
+
+impl<'a> Part<'a> {
+    fn whole(linear: &'a Linear) -> Self {
+        Part { linear, inputs: 0..linear.weight.columns, outputs: 0..linear.weight.rows }
+    }
+}
+
+/// Where an output's weights lie in panels.
+pub(super) struct Places {
+    /// Outputs in panels of full width.
+    wide: usize,
+    panel: usize,
+    /// Steps along the inputs.
+    steps: usize,
+}
+
+impl Places {
+    /// `outputs` outputs, in panels of `panel` and then of [`LANES`], with `steps` lines for each sixteen.
+    pub(super) fn new(outputs: usize, panel: usize, steps: usize) -> Self {
+        Places { wide: outputs / panel * panel, panel, steps }
+    }
+
+    /// First line, lines from one step to the next, and lane.
+    pub(super) fn of(&self, output: usize) -> (usize, usize, usize) {
+        let (start, width) = if output < self.wide {
+            (output / self.panel * self.panel, self.panel)
+        } else {
+            (output / LANES * LANES, LANES)
+        };
+        let vectors = width / LANES;
+        let line = start / LANES * self.steps + (output - start) / LANES;
+        (line, vectors, output % LANES)
+    }
+}
+
+/// Codes and scale of row `row`. Codes of the file are taken as they are if they lie within ±63.
+fn quantise_row(matrix: &Matrix, row: usize, codes: &mut [i8]) -> f32 {
+    if let Values::Int8 { values, scales } = &matrix.values {
+        let values = &values[row * matrix.columns..][..matrix.columns];
+        if values.iter().all(|&q| q.cast_signed().unsigned_abs() <= LARGEST.unsigned_abs()) {
+            codes.iter_mut().zip(values).for_each(|(code, &q)| *code = q.cast_signed());
+            return scales[row];
+        }
+    }
+    let mut floats = vec![0.0; matrix.columns];
+    matrix.row(row, &mut floats);
+    let largest = floats.iter().fold(0.0, |largest: f32, x| largest.max(x.abs()));
+    let scale = if largest > 0.0 { largest / f32::from(LARGEST) } else { 1.0 };
+    for (code, x) in codes.iter_mut().zip(floats) {
+        // The clamp is for scales so small that they lost digits.
+        *code = ((x / scale).round_ties_even() as i8).clamp(-LARGEST, LARGEST);
+    }
+    scale
+}
+
+/// A layer norm, padded for the kernels.
+pub(super) struct PaddedNorm {
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    epsilon: f32,
+}
+
+impl PaddedNorm {
+    pub(super) fn new(norm: &Norm, epsilon: f32) -> Self {
+        let padded = |values: &[f32]| {
+            let mut values = values.to_vec();
+            values.resize(values.len().next_multiple_of(LANES), 0.0);
+            values
+        };
+        PaddedNorm { weight: padded(&norm.weight), bias: padded(&norm.bias), epsilon }
+    }
+
+    /// Every row of `hidden` values, in place.
+    pub(super) fn apply(&self, kernels: Kernels, rows: &mut [f32], hidden: usize) {
+        for row in rows.chunks_exact_mut(hidden) {
+            kernels.norm(row, &self.weight, &self.bias, self.epsilon);
+        }
+    }
+}
