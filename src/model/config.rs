@@ -163,7 +163,6 @@ impl Check<'_> {
     fn config(&self, raw: Raw) -> Result<Config> {
         let architecture = self.architecture(raw.model_type.as_deref())?;
         let roberta = matches!(architecture, Architecture::Roberta | Architecture::XlmRoberta);
-        let distilbert = architecture == Architecture::DistilBert;
         let deberta = architecture == Architecture::DebertaV2;
 
         let hidden = self.size("hidden_size", raw.hidden_size, 1 << 14)?;

@@ -270,7 +270,7 @@ fn settings_of_deberta_are_checked() {
     refused("pos_att_type", json!(["c2p", "p2p"]), "field `pos_att_type`");
     refused("position_buckets", json!(1), "field `position_buckets`");
     refused("position_buckets", json!(32), "`deberta.encoder.rel_embeddings.weight`");
-    refused("max_relative_positions", json!(1 << 40), "field `max_relative_positions`");
+    refused("max_relative_positions", json!(1_u64 << 40), "field `max_relative_positions`");
     refused("share_att_key", json!(false), "pos_key_proj.weight");
     refused("norm_rel_ebd", json!("none"), "`deberta.encoder.LayerNorm.bias` is not part");
     refused("position_biased_input", json!(true), "position_embeddings.weight");

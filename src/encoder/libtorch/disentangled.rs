@@ -49,12 +49,12 @@ impl Relative {
             table = Norm::new(norm, config.norm_epsilon, device)?.forward(&table);
         }
         let table = table.unsqueeze(0);
-        let project = |linear: &_, wanted: bool| match wanted {
-            true => {
-                let projected = Linear::new(linear, device)?.forward(&table);
-                Ok(Some(split_heads(&projected, size(config.heads)).contiguous()))
+        let project = |linear, wanted: bool| -> Result<Option<Tensor>> {
+            if !wanted {
+                return Ok(None);
             }
-            false => Ok(None),
+            let projected = Linear::new(linear, device)?.forward(&table);
+            Ok(Some(split_heads(&projected, size(config.heads)).contiguous()))
         };
         let layers = from.layers.iter().map(|own| {
             let key = own.position_key.as_ref().unwrap_or(&own.layer.key);

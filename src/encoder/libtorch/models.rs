@@ -14,7 +14,7 @@ use super::classifier::Padded;
 use super::failure;
 use super::layers::{copy_matrix, size};
 use crate::error::Result;
-use crate::model::{Activation, Config, Matrix, Tensors};
+use crate::model::{Activation, Config, Tensors};
 
 /// The epsilon of every layer norm in these models, whatever the configuration says.
 pub(super) const NORM_EPSILON: f32 = 1e-12;
