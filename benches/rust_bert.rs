@@ -80,7 +80,8 @@ fn entries(builder: &dyn Fn() -> TaggerBuilder) -> demarche::Result<Vec<Entry>> 
             ("cpu, f32", Backend::Cpu, Precision::F32),
             ("rust-bert, f32", Backend::RustBert { device: Device::Cpu }, Precision::F32),
         ] {
-            let tagger = builder().backend(backend).precision(precision).threads(threads).build()?;
+            let tagger =
+                builder().backend(backend).precision(precision).threads(threads).build()?;
             entries.push(Entry { name, threads, tagger, all: Vec::new(), single: Vec::new() });
         }
     }

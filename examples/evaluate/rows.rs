@@ -89,7 +89,9 @@ impl Rows {
                 .map_err(|error| format!("byte {} is not valid UTF-8", error.valid_up_to()))?;
             let text = text.strip_prefix('\u{feff}').unwrap_or(text);
             if !text.trim().is_empty() {
-                return serde_json::from_str(text.trim_end()).map(Some).map_err(|error| explain(&error));
+                return serde_json::from_str(text.trim_end())
+                    .map(Some)
+                    .map_err(|error| explain(&error));
             }
         }
     }

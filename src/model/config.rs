@@ -302,11 +302,9 @@ impl Check<'_> {
             Some("gelu") | None => Ok(Activation::Gelu),
             Some("gelu_new" | "gelu_pytorch_tanh" | "gelu_fast") => Ok(Activation::GeluTanh),
             Some("relu") => Ok(Activation::Relu),
-            Some(other) => Err(self.wrong(
-                field,
-                "`gelu`, `gelu_new`, `gelu_pytorch_tanh` or `relu`",
-                other,
-            )),
+            Some(other) => {
+                Err(self.wrong(field, "`gelu`, `gelu_new`, `gelu_pytorch_tanh` or `relu`", other))
+            }
         }
     }
 

@@ -159,7 +159,13 @@ impl Check<'_> {
         let buckets = match set(buckets) {
             None => None,
             // The logarithmic scale runs from half of the buckets to the farthest distance.
-            some => Some(self.number("position_buckets", some, 2, (2 * farthest).saturating_sub(3), 0)?),
+            some => Some(self.number(
+                "position_buckets",
+                some,
+                2,
+                (2 * farthest).saturating_sub(3),
+                0,
+            )?),
         };
         let span = buckets.unwrap_or(farthest);
         Ok(Relative { span, buckets, farthest, shared_projections, norm })

@@ -16,9 +16,9 @@ use std::path::Path;
 pub(crate) use bytes::Bytes;
 pub(crate) use config::{Activation, Architecture, Config, Pooling, Problem};
 pub(crate) use tensors::{Matrix, Tensors, Values};
-pub(crate) use weights::{Linear, Norm, Weights};
 #[cfg(feature = "rust-bert")]
 pub(crate) use weights::{Head, Layer};
+pub(crate) use weights::{Linear, Norm, Weights};
 
 use crate::error::Result;
 

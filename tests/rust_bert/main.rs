@@ -164,7 +164,7 @@ fn statements_batches_and_streams_are_alike() {
         let build = |backend| parity(name).backend(backend).threads(2).build().unwrap();
         let (cpu, rust_bert) = (build(Backend::Cpu), build(RUST_BERT));
         let statements = rust_bert.tag(&text).unwrap();
-        assert!(statements.len() > 200, "{name}: {}", statements.len());
+        assert!(statements.len() > 150, "{name}: {}", statements.len());
         assert_alike(&statements, &cpu.tag(&text).unwrap());
         let batch = rust_bert.tag_batch(&[&text, "", &text]).unwrap();
         assert_alike(&batch[0], &statements);
@@ -205,7 +205,9 @@ fn checkpoints_are_refused_alike() {
         "`classifier.extra` is not part of a bert",
     );
     assert_refused(
-        &with(&|c| c.tensors.get_mut("bert.encoder.layer.0.output.dense.weight").unwrap().1.reverse()),
+        &with(&|c| {
+            c.tensors.get_mut("bert.encoder.layer.0.output.dense.weight").unwrap().1.reverse()
+        }),
         "expected shape [32, 96], found shape [96, 32]",
     );
     assert_refused(

@@ -129,8 +129,8 @@ fn bucket(relative: &deberta::Relative, distance: i64) -> i64 {
     }
     // In f32, as transformers computes it: a bucket's border is a matter of rounding.
     let middle_f32 = middle as f32;
-    let share = (absolute as f32 / middle_f32).ln()
-        / ((relative.farthest as f32 - 1.0) / middle_f32).ln();
+    let share =
+        (absolute as f32 / middle_f32).ln() / ((relative.farthest as f32 - 1.0) / middle_f32).ln();
     let bucket = (share * (middle_f32 - 1.0)).ceil() + middle_f32;
     bucket as i64 * distance.signum()
 }

@@ -90,8 +90,11 @@ fn activation(activation: Activation) -> RustBertActivation {
 /// Copies every variable's tensor, which bears its name.
 fn fill(store: &mut VarStore, tensors: &Tensors) -> Result<()> {
     for (name, mut variable) in store.variables() {
-        let shape: Vec<usize> =
-            variable.size().into_iter().map(|length| usize::try_from(length).unwrap_or(0)).collect();
+        let shape: Vec<usize> = variable
+            .size()
+            .into_iter()
+            .map(|length| usize::try_from(length).unwrap_or(0))
+            .collect();
         match shape[..] {
             [rows, columns] => copy_matrix(&tensors.matrix(&name, rows, columns)?, &mut variable)?,
             [length] => {

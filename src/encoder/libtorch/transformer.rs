@@ -83,15 +83,19 @@ impl Transformer {
         if self.relative.is_some() || self.convolution.is_some() {
             x = batch.zero_padding(x);
         }
-        let padding = batch.mask.as_ref().map(|mask| {
-            let forbidden = mask.eq(0).unsqueeze(1).unsqueeze(1);
-            forbidden.zeros_like().to_kind(Kind::Float).masked_fill(&forbidden, f64::NEG_INFINITY)
-        });
+        let allowed = Tensor::zeros([1, 1, 1, batch.shape().1], (Kind::Float, x.device()));
+        let padding = match &batch.mask {
+            // tch cannot leave a mask out of its attention.
+            None => allowed,
+            Some(mask) => {
+                allowed.masked_fill(&mask.eq(0).unsqueeze(1).unsqueeze(1), f64::NEG_INFINITY)
+            }
+        };
         let distances = self.relative.as_ref().map(|relative| relative.distances(&x));
         for (i, layer) in self.layers.iter().enumerate() {
             let relative = self.relative.as_ref().zip(distances.as_ref());
             let positions = relative.map(|(relative, distances)| relative.of_layer(i, distances));
-            let mut y = layer.forward(&x, padding.as_ref(), positions);
+            let mut y = layer.forward(&x, &padding, positions);
             if let (0, Some(convolution)) = (i, &self.convolution) {
                 y = convolution.forward(&x, &y, batch);
             }
@@ -164,22 +168,23 @@ impl Layer {
     }
 
     /// `padding`: what is added to the scores of each key, 0 or minus infinity.
-    fn forward(
-        &self,
-        x: &Tensor,
-        padding: Option<&Tensor>,
-        positions: Option<Positions<'_>>,
-    ) -> Tensor {
+    fn forward(&self, x: &Tensor, padding: &Tensor, positions: Option<Positions<'_>>) -> Tensor {
         let query = split_heads(&self.query.forward(x), self.heads);
         let key = split_heads(&self.key.forward(x), self.heads);
         let value = split_heads(&self.value.forward(x), self.heads);
         let bias = positions.and_then(|positions| positions.scores(&query, &key));
-        let bias = match (bias.map(|bias| bias * self.scale), padding) {
-            (Some(bias), Some(padding)) => Some(bias + padding),
-            (bias, padding) => bias.or(padding.map(Tensor::shallow_clone)),
+        let bias = match bias {
+            None => padding.shallow_clone(),
+            Some(bias) => bias * self.scale + padding,
         };
         let context = Tensor::scaled_dot_product_attention(
-            &query, &key, &value, bias, 0.0, false, self.scale,
+            &query,
+            &key,
+            &value,
+            Some(bias),
+            0.0,
+            false,
+            self.scale,
         );
         let context = context.transpose(1, 2).flatten(2, 3);
         let x = self.attention_norm.forward(&(self.attention_output.forward(&context) + x));
@@ -225,14 +230,8 @@ impl Convolution {
 
     fn forward(&self, embeddings: &Tensor, first_layer: &Tensor, batch: &Padded) -> Tensor {
         let channels_first = embeddings.transpose(1, 2);
-        let out = channels_first.conv1d(
-            &self.weight,
-            Some(&self.bias),
-            1,
-            self.padding,
-            1,
-            self.groups,
-        );
+        let out =
+            channels_first.conv1d(&self.weight, Some(&self.bias), 1, self.padding, 1, self.groups);
         let out = batch.zero_padding(out.transpose(1, 2));
         let sum = first_layer + activate(self.activation, &out);
         batch.zero_padding(self.norm.forward(&sum))

@@ -181,7 +181,10 @@ mod tests {
         let error = caught::<()>(|| panic!("out of {}", "memory")).unwrap_err();
         assert_eq!(error.to_string(), "backend rust-bert: out of memory");
         let error = caught(|| {
-            let (a, b) = (tch::Tensor::zeros([2, 3], tch::kind::FLOAT_CPU), tch::Tensor::zeros([2, 3], tch::kind::FLOAT_CPU));
+            let (a, b) = (
+                tch::Tensor::zeros([2, 3], tch::kind::FLOAT_CPU),
+                tch::Tensor::zeros([2, 3], tch::kind::FLOAT_CPU),
+            );
             Ok(a.matmul(&b))
         });
         assert_eq!(
