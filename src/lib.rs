@@ -38,9 +38,13 @@
 //! # Features
 //!
 //! - `bundled` (default): embeds `models/demarche-small` and adds [`Tagger::bundled`].
+//! - `rust-bert`: [`Backend::RustBert`], for GPUs and DeBERTa-v2. Needs libtorch 2.4.0 to build and to run
+//!   (`docs/rust-bert.md`), and compiles C++.
 
 mod encoder;
 mod error;
+#[cfg(feature = "rust-bert")]
+mod interop;
 mod model;
 pub mod segment;
 mod stance;
@@ -48,6 +52,7 @@ mod statement;
 mod tagger;
 mod tokenize;
 
+pub use encoder::Device;
 pub use encoder::cpu::Precision;
 pub use error::{Error, Result};
 pub use stance::{Polarity, SpeechAct, Stance, StanceSet, UnknownStance};

@@ -1,6 +1,11 @@
 //! Token ids to logits, behind one trait.
 
 pub(crate) mod cpu;
+mod device;
+#[cfg(feature = "rust-bert")]
+pub(crate) mod libtorch;
+
+pub use device::Device;
 
 use crate::error::Result;
 
@@ -17,8 +22,15 @@ pub(crate) struct Batch<'a> {
 pub(crate) trait Encoder: Send + Sync + std::fmt::Debug {
     /// Logits `[sequences, labels]` in row order.
     ///
-    /// Runs on the calling thread, and may be called from many at a time. A row depends on its own
-    /// sequence alone, bit for bit. Ids are below the vocabulary's size and sequences no longer
+    /// May be called from many threads at a time; runs on the calling one, or lets it wait. A row
+    /// depends on its own sequence alone: bit for bit, or up to rounding with libtorch. Ids are below the vocabulary's size and sequences no longer
     /// than the model's positions: the tokenizer room sees to both.
     fn logits(&self, batch: Batch<'_>) -> Result<Vec<f32>>;
+
+    /// Bytes of text whose tokens make a batch of a good size.
+    ///
+    /// By default some 400 tokens, enough to keep a core's arithmetic busy.
+    fn job_bytes(&self) -> usize {
+        2048
+    }
 }

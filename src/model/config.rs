@@ -40,6 +40,9 @@ pub(crate) struct Config {
     pub(crate) temperatures: Vec<f32>,
     /// And these are added.
     pub(crate) biases: Vec<f32>,
+    /// What only DeBERTa-v2 has.
+    #[cfg(feature = "rust-bert")]
+    pub(crate) deberta: Option<super::deberta::Settings>,
 }
 
 /// Architectures whose sequence classifiers can be loaded.
@@ -113,6 +116,8 @@ struct Raw {
     type_vocab_size: Option<u64>,
     layer_norm_eps: Option<f64>,
     pad_token_id: Option<u64>,
+    /// Of DeBERTa alone.
+    pooler_hidden_act: Option<String>,
     id2label: Option<BTreeMap<String, String>>,
     problem_type: Option<String>,
     #[serde(default)]
@@ -134,7 +139,13 @@ impl Config {
     pub(crate) fn parse(file: &str, bytes: &[u8]) -> Result<Self> {
         let raw: Raw = serde_json::from_slice(bytes)
             .map_err(|source| Error::Json { file: file.to_owned(), source })?;
-        Check { file }.config(raw)
+        #[allow(unused_mut, reason = "only with the feature there is more to read")]
+        let mut config = Check { file }.config(raw)?;
+        #[cfg(feature = "rust-bert")]
+        if config.architecture == Architecture::DebertaV2 {
+            config.deberta = Some(super::deberta::Settings::parse(&config, bytes)?);
+        }
+        Ok(config)
     }
 
     /// Tokens that a sequence may have, special ones included.
@@ -152,7 +163,7 @@ impl Check<'_> {
     fn config(&self, raw: Raw) -> Result<Config> {
         let architecture = self.architecture(raw.model_type.as_deref())?;
         let roberta = matches!(architecture, Architecture::Roberta | Architecture::XlmRoberta);
-        let distilbert = architecture == Architecture::DistilBert;
+        let deberta = architecture == Architecture::DebertaV2;
 
         let hidden = self.size("hidden_size", raw.hidden_size, 1 << 14)?;
         let heads = self.size("num_attention_heads", raw.num_attention_heads, 1 << 10)?;
@@ -187,6 +198,7 @@ impl Check<'_> {
             Some(epsilon) => {
                 return Err(self.wrong("layer_norm_eps", "a number between 0 and 1", epsilon));
             }
+            None if deberta => 1e-7,
             None => 1e-12,
         };
         let labels = self.labels(raw.id2label)?;
@@ -213,15 +225,15 @@ impl Check<'_> {
             layers: self.size("num_hidden_layers", raw.num_hidden_layers, 1 << 8)?,
             heads,
             intermediate: self.size("intermediate_size", raw.intermediate_size, 1 << 16)?,
-            activation: self.activation(raw.hidden_act.as_deref())?,
+            activation: self.activation("hidden_act", raw.hidden_act.as_deref())?,
             norm_epsilon,
             position_rows,
             first_position,
             token_types: match raw.type_vocab_size {
                 None if roberta => 1,
-                None => 2,
                 // DeBERTa may do without token types.
-                Some(0) if architecture == Architecture::DebertaV2 => 0,
+                None | Some(0) if deberta => 0,
+                None => 2,
                 some => self.size("type_vocab_size", some, 1 << 10)?,
             },
             pooling: match extra.pooling.as_deref() {
@@ -231,7 +243,13 @@ impl Check<'_> {
                     return Err(self.wrong("demarche.pooling", "`first` or `mean`", other));
                 }
             },
-            head_activation: if distilbert { Activation::Relu } else { Activation::Tanh },
+            head_activation: match architecture {
+                Architecture::DistilBert => Activation::Relu,
+                Architecture::DebertaV2 if raw.pooler_hidden_act.as_deref() != Some("tanh") => {
+                    self.activation("pooler_hidden_act", raw.pooler_hidden_act.as_deref())?
+                }
+                _ => Activation::Tanh,
+            },
             thresholds: match extra.thresholds {
                 None => None,
                 some => Some(per_label("thresholds", some, &probability, unit, None)?),
@@ -256,6 +274,8 @@ impl Check<'_> {
             )?,
             labels,
             problem,
+            #[cfg(feature = "rust-bert")]
+            deberta: None,
         })
     }
 
@@ -277,16 +297,14 @@ impl Check<'_> {
         })
     }
 
-    fn activation(&self, name: Option<&str>) -> Result<Activation> {
+    fn activation(&self, field: &str, name: Option<&str>) -> Result<Activation> {
         match name {
             Some("gelu") | None => Ok(Activation::Gelu),
             Some("gelu_new" | "gelu_pytorch_tanh" | "gelu_fast") => Ok(Activation::GeluTanh),
             Some("relu") => Ok(Activation::Relu),
-            Some(other) => Err(self.wrong(
-                "hidden_act",
-                "`gelu`, `gelu_new`, `gelu_pytorch_tanh` or `relu`",
-                other,
-            )),
+            Some(other) => {
+                Err(self.wrong(field, "`gelu`, `gelu_new`, `gelu_pytorch_tanh` or `relu`", other))
+            }
         }
     }
 

@@ -6,6 +6,8 @@
 mod bundled;
 mod bytes;
 mod config;
+#[cfg(feature = "rust-bert")]
+pub(crate) mod deberta;
 mod tensors;
 mod weights;
 
@@ -14,6 +16,8 @@ use std::path::Path;
 pub(crate) use bytes::Bytes;
 pub(crate) use config::{Activation, Architecture, Config, Pooling, Problem};
 pub(crate) use tensors::{Matrix, Tensors, Values};
+#[cfg(feature = "rust-bert")]
+pub(crate) use weights::{Head, Layer};
 pub(crate) use weights::{Linear, Norm, Weights};
 
 use crate::error::Result;

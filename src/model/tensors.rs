@@ -85,8 +85,13 @@ impl Tensors {
 
     /// A float vector of `length` finite values.
     pub(crate) fn vector(&self, name: &str, length: usize) -> Result<Vec<f32>> {
-        let tensor = self.get(name, &[length])?;
-        let mut values = vec![0.0; length];
+        self.array(name, &[length])
+    }
+
+    /// Finite floats of any shape, in row order.
+    pub(crate) fn array(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let tensor = self.get(name, shape)?;
+        let mut values = vec![0.0; shape.iter().product()];
         self.float(name, tensor)?.read(0, &mut values);
         self.finite(name, &values)?;
         Ok(values)

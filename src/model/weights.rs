@@ -65,7 +65,7 @@ pub(crate) struct Norm {
 }
 
 /// What one architecture calls its tensors.
-struct Names {
+pub(super) struct Names {
     prefix: &'static str,
     layers: &'static str,
     query: &'static str,
@@ -127,6 +127,16 @@ impl Names {
         token_types: false,
         ignored: &["distilbert.embeddings.position_ids"],
     };
+    #[cfg(feature = "rust-bert")]
+    pub(super) const DEBERTA_V2: Names = Names {
+        prefix: "deberta",
+        query: "attention.self.query_proj",
+        key: "attention.self.key_proj",
+        value: "attention.self.value_proj",
+        dense: "pooler.dense",
+        ignored: &["deberta.embeddings.position_ids"],
+        ..Names::BERT
+    };
 }
 
 impl Weights {
@@ -145,34 +155,45 @@ impl Weights {
                 });
             }
         };
-        let mut reader =
-            Reader { tensors, taken: names.ignored.iter().map(|&n| n.into()).collect() };
-        let weights = reader.weights(config, &names)?;
-        let mut left: Vec<&str> =
-            tensors.names().filter(|&name| !reader.taken.contains(name)).collect();
-        left.sort_unstable();
-        match left.first() {
-            None => Ok(weights),
-            Some(name) => Err(Error::UnexpectedTensor {
-                file: tensors.file().to_owned(),
-                tensor: (*name).to_owned(),
-                architecture: config.architecture.to_string(),
-            }),
-        }
+        let mut reader = Reader::new(tensors, &names);
+        let weights = Weights {
+            embedding: reader.embedding(config, &names)?,
+            layers: reader.layers(config, &names)?,
+            head: reader.head(config, &names)?,
+        };
+        reader.finish(config)?;
+        Ok(weights)
     }
 }
 
 /// Reads tensors and remembers which were asked for.
-struct Reader<'t> {
+pub(super) struct Reader<'t> {
     tensors: &'t Tensors,
     taken: std::collections::HashSet<String>,
 }
 
-impl Reader<'_> {
-    fn weights(&mut self, config: &Config, names: &Names) -> Result<Weights> {
+impl<'t> Reader<'t> {
+    pub(super) fn new(tensors: &'t Tensors, names: &Names) -> Self {
+        Reader { tensors, taken: names.ignored.iter().map(|&name| name.into()).collect() }
+    }
+
+    /// Nothing may be left over.
+    pub(super) fn finish(self, config: &Config) -> Result<()> {
+        let strangers = self.tensors.names().filter(|&name| !self.taken.contains(name));
+        match strangers.min() {
+            None => Ok(()),
+            Some(name) => Err(Error::UnexpectedTensor {
+                file: self.tensors.file().to_owned(),
+                tensor: name.to_owned(),
+                architecture: config.architecture.to_string(),
+            }),
+        }
+    }
+
+    fn embedding(&mut self, config: &Config, names: &Names) -> Result<Embedding> {
         let hidden = config.hidden;
         let root = format!("{}.embeddings", names.prefix);
-        let embedding = Embedding {
+        Ok(Embedding {
             words: self.matrix(&format!("{root}.word_embeddings"), config.vocabulary, hidden)?,
             positions: self.matrix(
                 &format!("{root}.position_embeddings"),
@@ -180,17 +201,25 @@ impl Reader<'_> {
                 hidden,
             )?,
             token_type: if names.token_types {
-                let name = format!("{root}.token_type_embeddings");
-                let types = self.matrix(&name, config.token_types, hidden)?;
-                let mut row = vec![0.0; hidden];
-                types.row(0, &mut row);
-                Some(row)
+                Some(self.token_type(&root, config.token_types, hidden)?)
             } else {
                 None
             },
             norm: self.norm(&format!("{root}.LayerNorm"), hidden)?,
-        };
-        let layers = (0..config.layers)
+        })
+    }
+
+    /// The row of token type 0.
+    pub(super) fn token_type(&mut self, root: &str, types: usize, size: usize) -> Result<Vec<f32>> {
+        let types = self.matrix(&format!("{root}.token_type_embeddings"), types, size)?;
+        let mut row = vec![0.0; size];
+        types.row(0, &mut row);
+        Ok(row)
+    }
+
+    pub(super) fn layers(&mut self, config: &Config, names: &Names) -> Result<Vec<Layer>> {
+        let (hidden, intermediate) = (config.hidden, config.intermediate);
+        (0..config.layers)
             .map(|i| {
                 let root = format!("{}.{}.{i}", names.prefix, names.layers);
                 let name = |part: &str| format!("{root}.{part}");
@@ -200,20 +229,22 @@ impl Reader<'_> {
                     value: self.linear(&name(names.value), hidden, hidden)?,
                     attention_output: self.linear(&name(names.attention_output), hidden, hidden)?,
                     attention_norm: self.norm(&name(names.attention_norm), hidden)?,
-                    up: self.linear(&name(names.up), config.intermediate, hidden)?,
-                    down: self.linear(&name(names.down), hidden, config.intermediate)?,
+                    up: self.linear(&name(names.up), intermediate, hidden)?,
+                    down: self.linear(&name(names.down), hidden, intermediate)?,
                     output_norm: self.norm(&name(names.output_norm), hidden)?,
                 })
             })
-            .collect::<Result<_>>()?;
-        let head = Head {
-            dense: self.linear(names.dense, hidden, hidden)?,
-            classifier: self.linear(names.classifier, config.labels.len(), hidden)?,
-        };
-        Ok(Weights { embedding, layers, head })
+            .collect()
     }
 
-    fn matrix(&mut self, stem: &str, rows: usize, columns: usize) -> Result<Matrix> {
+    pub(super) fn head(&mut self, config: &Config, names: &Names) -> Result<Head> {
+        Ok(Head {
+            dense: self.linear(names.dense, config.hidden, config.hidden)?,
+            classifier: self.linear(names.classifier, config.labels.len(), config.hidden)?,
+        })
+    }
+
+    pub(super) fn matrix(&mut self, stem: &str, rows: usize, columns: usize) -> Result<Matrix> {
         let name = format!("{stem}.weight");
         let matrix = self.tensors.matrix(&name, rows, columns)?;
         if !matches!(matrix.values, super::tensors::Values::Float(_)) {
@@ -223,14 +254,14 @@ impl Reader<'_> {
         Ok(matrix)
     }
 
-    fn linear(&mut self, stem: &str, outputs: usize, inputs: usize) -> Result<Linear> {
+    pub(super) fn linear(&mut self, stem: &str, outputs: usize, inputs: usize) -> Result<Linear> {
         Ok(Linear {
             weight: self.matrix(stem, outputs, inputs)?,
             bias: self.vector(format!("{stem}.bias"), outputs)?,
         })
     }
 
-    fn norm(&mut self, stem: &str, hidden: usize) -> Result<Norm> {
+    pub(super) fn norm(&mut self, stem: &str, hidden: usize) -> Result<Norm> {
         // Checkpoints from before 2019 call a norm's weight gamma and its bias beta.
         let old = self.tensors.contains(&format!("{stem}.gamma"));
         let (weight, bias) = if old { ("gamma", "beta") } else { ("weight", "bias") };
@@ -238,6 +269,13 @@ impl Reader<'_> {
             weight: self.vector(format!("{stem}.{weight}"), hidden)?,
             bias: self.vector(format!("{stem}.{bias}"), hidden)?,
         })
+    }
+
+    #[cfg(feature = "rust-bert")]
+    pub(super) fn array(&mut self, name: String, shape: &[usize]) -> Result<Vec<f32>> {
+        let values = self.tensors.array(&name, shape)?;
+        self.taken.insert(name);
+        Ok(values)
     }
 
     fn vector(&mut self, name: String, length: usize) -> Result<Vec<f32>> {

@@ -5,20 +5,39 @@ use std::path::PathBuf;
 use super::decide::Decider;
 use super::pipeline::Pipeline;
 use super::{Shared, Tagger, Thresholds};
-use crate::encoder::Encoder;
 use crate::encoder::cpu::{Engine, Precision};
+#[cfg(feature = "rust-bert")]
+use crate::encoder::libtorch::LibTorch;
+use crate::encoder::{Device, Encoder};
 use crate::error::{Error, Result};
 use crate::model::{Bytes, Config, ModelFiles, Weights};
 use crate::segment::{Language, Quotations, Segmenter};
 use crate::tokenize::{LongSentences, Tokenizer};
 
 /// What computes the logits.
+///
+/// Both take the same model directories and give the same results, but for rounding.
+///
+/// ```
+/// use demarche::{Backend, Device};
+///
+/// let backend = Backend::RustBert { device: Device::Best };
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Backend {
     /// The engine of this crate.
     #[default]
     Cpu,
+    /// rust-bert and libtorch, for large checkpoints, GPUs and DeBERTa-v2.
+    ///
+    /// Needs the feature `rust-bert`, without which [`TaggerBuilder::build`] gives
+    /// [`Error::Backend`]. Always computes in f32. Sentences are padded to batches of similar length,
+    /// with a mask: a logit differs in company by rounding, about 1e-6.
+    RustBert {
+        /// Where it computes.
+        device: Device,
+    },
 }
 
 /// Where a model comes from.
@@ -160,7 +179,7 @@ impl TaggerBuilder {
         // The tokenizer takes the longest to load, and needs nothing of the weights.
         let (tokenizer, encoder) = std::thread::scope(|scope| {
             let tokenizer = scope.spawn(|| Tokenizer::new(&files, &config, self.long_sentences));
-            let encoder = encoder(self.backend, self.precision, &files, &config);
+            let encoder = encoder(self.backend, self.precision, threads, &files, &config);
             let tokenizer = tokenizer.join().unwrap_or_else(|panic| {
                 let reason = panic.downcast_ref::<&str>().copied().unwrap_or("cause unknown");
                 let file = files.tokenizer().0;
@@ -178,6 +197,7 @@ impl TaggerBuilder {
 fn encoder(
     backend: Backend,
     precision: Precision,
+    #[cfg_attr(not(feature = "rust-bert"), expect(unused_variables))] threads: usize,
     files: &ModelFiles,
     config: &Config,
 ) -> Result<Box<dyn Encoder>> {
@@ -186,5 +206,14 @@ fn encoder(
             let weights = Weights::read(config, &files.tensors()?)?;
             Ok(Box::new(Engine::new(config, &weights, precision)?))
         }
+        #[cfg(feature = "rust-bert")]
+        Backend::RustBert { device } => {
+            Ok(Box::new(LibTorch::new(config, files.tensors()?, device, threads)?))
+        }
+        #[cfg(not(feature = "rust-bert"))]
+        Backend::RustBert { .. } => Err(Error::Backend {
+            backend: "rust-bert",
+            reason: "not compiled in; build with the feature `rust-bert`".into(),
+        }),
     }
 }

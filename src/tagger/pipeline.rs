@@ -27,10 +27,7 @@ pub(crate) struct Pipeline {
     counters: Counters,
 }
 
-/// Bytes of text in a thread's job: some 400 tokens, enough to keep the encoder's kernels busy.
-const JOB_BYTES: usize = 2048;
-
-/// With little text, jobs shrink to this so that every thread gets some.
+/// With little text, jobs of the encoder's liking shrink to this so that every thread gets some.
 const LEAST_JOB_BYTES: usize = 256;
 
 impl Pipeline {
@@ -104,7 +101,7 @@ impl Pipeline {
     fn jobs<'i, 't>(&self, inputs: &'i [Input<'t>]) -> Vec<&'i [Input<'t>]> {
         let threads = self.pool.as_ref().map_or(1, rayon::ThreadPool::current_num_threads);
         let total: usize = inputs.iter().map(|input| input.text.len()).sum();
-        let most = (total / (4 * threads)).clamp(LEAST_JOB_BYTES, JOB_BYTES);
+        let most = (total / (4 * threads)).clamp(LEAST_JOB_BYTES, self.encoder.job_bytes());
         let mut jobs = Vec::new();
         let (mut first, mut bytes) = (0, 0);
         for (i, input) in inputs.iter().enumerate() {
