@@ -1,0 +1,110 @@
+"""Stage `export`: the shipped directory, and back from it to an ordinary float checkpoint.
+
+Tensors of the shipped file have the names of `BertForSequenceClassification`:
+
+- linear weights of the encoder layers and the pooler: `X.weight` i8 [out, in] and `X.scale` f32 [out];
+- `bert.embeddings.word_embeddings.weight` u8 [pieces, width / 2] and `….scale` f16 [pieces, width / 32], 4-bit blocks;
+- positions f16; classifier, norms, biases, token types f32.
+
+See `quantize` for what the integers mean.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import BertConfig, BertForSequenceClassification
+
+from .labels import LANGUAGES
+from .model import QuantLinear, prepare
+from .quantize import pack_q4, quantize_rows, unpack_q4
+
+WORDS = "bert.embeddings.word_embeddings"
+POSITIONS = "bert.embeddings.position_embeddings.weight"
+QUANTIZATION = {
+    "linear": {"bits": 7, "scheme": "symmetric per output channel", "value": "weight * scale"},
+    "embeddings": {"bits": 4, "block": 32, "value": "(nibble - 8) * scale", "order": "low nibbles first"},
+}
+
+
+def quantized_tensors(model: BertForSequenceClassification) -> dict[str, torch.Tensor]:
+    """The tensors of the shipped file."""
+    linear = {name for name, module in model.named_modules() if isinstance(module, QuantLinear)}
+    out = {}
+    for name, tensor in model.state_dict().items():
+        owner = name.removesuffix(".weight")
+        tensor = tensor.detach().float().cpu()
+        if name == WORDS + ".weight":
+            packed, scale = pack_q4(tensor.numpy())
+            out[name], out[WORDS + ".scale"] = torch.from_numpy(packed), torch.from_numpy(scale)
+        elif name.endswith(".weight") and owner in linear:
+            out[name], out[owner + ".scale"] = quantize_rows(tensor)
+        elif name == POSITIONS:
+            out[name] = tensor.half()
+        else:
+            out[name] = tensor
+    return {name: tensor.contiguous() for name, tensor in out.items()}
+
+
+def float_tensors(shipped: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """f32 tensors of the shipped ones: what a model of floats with the same values holds."""
+    out = {}
+    for name, tensor in shipped.items():
+        if name.endswith(".scale"):
+            continue
+        scale = shipped.get(name.removesuffix(".weight") + ".scale")
+        if scale is None:
+            out[name] = tensor.float()
+        elif tensor.dtype == torch.uint8:
+            out[name] = torch.from_numpy(unpack_q4(tensor.numpy(), scale.numpy().astype(np.float16)))
+        else:
+            out[name] = tensor.float() * scale[:, None]
+    return out
+
+
+def config_of(model: BertForSequenceClassification, decisions: dict) -> dict:
+    """config.json: what transformers needs, and our keys under `demarche`."""
+    kept = "architectures model_type vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size hidden_act"
+    kept += " hidden_dropout_prob attention_probs_dropout_prob max_position_embeddings type_vocab_size layer_norm_eps"
+    kept += " pad_token_id position_embedding_type id2label label2id problem_type"
+    config = model.config.to_dict()
+    config = {key: config[key] for key in kept.split()}
+    return config | {"demarche": decisions | {"languages": LANGUAGES, "quantization": QUANTIZATION}}
+
+
+def export(model: BertForSequenceClassification, tokenizer: Path, decisions: dict, out: Path) -> None:
+    """Writes config.json, tokenizer.json, model.safetensors. `decisions`: thresholds, precise_thresholds, temperatures, biases."""
+    out.mkdir(parents=True, exist_ok=True)
+    save_file(quantized_tensors(model), out / "model.safetensors", metadata={"format": "pt"})
+    (out / "model.safetensors").chmod(0o644)
+    (out / "config.json").write_text(json.dumps(config_of(model, decisions), indent=2) + "\n")
+    if tokenizer.resolve() != (out / "tokenizer.json").resolve():
+        shutil.copyfile(tokenizer, out / "tokenizer.json")
+    size = sum(path.stat().st_size for path in out.iterdir())
+    print(f"export: {out}: {size / 1e6:.1f} MB")
+
+
+def load(folder: Path) -> BertForSequenceClassification:
+    """A shipped directory as a float model."""
+    model = BertForSequenceClassification(BertConfig.from_pretrained(folder))
+    model.load_state_dict(float_tensors(load_file(folder / "model.safetensors")))
+    return prepare(model).eval()
+
+
+def export_float(folder: Path, out: Path) -> None:
+    """The shipped directory `folder` as an ordinary Hugging Face directory of f32 weights."""
+    out.mkdir(parents=True, exist_ok=True)
+    save_file(float_tensors(load_file(folder / "model.safetensors")), out / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    config["demarche"].pop("quantization")
+    (out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    shutil.copyfile(folder / "tokenizer.json", out / "tokenizer.json")
+    names = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "<mask>"}
+    names |= {"cls_token": "<s>", "sep_token": "</s>"}
+    tokenizer = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 512, **names}
+    tokenizer["model_input_names"] = ["input_ids", "attention_mask"]
+    (out / "tokenizer_config.json").write_text(json.dumps(tokenizer, indent=2) + "\n")
+    print(f"export: float checkpoint in {out}")

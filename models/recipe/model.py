@@ -1,0 +1,145 @@
+"""The classifier: an ordinary `BertForSequenceClassification`, made of some layers of the base, and a faster way to run it.
+
+Only the first token's state reaches the head, so the last layer's queries, output and feed-forward are computed for that
+token alone; the logits are the same as the model's own.
+"""
+
+import math
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+from torch.nn import functional as F
+from transformers import BertConfig, BertForSequenceClassification
+
+from .labels import LABELS
+from .quantize import fake_quantize_rows, fake_quantize_tokens
+
+
+class QuantLinear(nn.Linear):
+    """A linear layer that can act as its shipped form would: 7-bit weights, 8-bit activations."""
+
+    fake = False
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.fake:
+            return super().forward(x)
+        return F.linear(fake_quantize_tokens(x), fake_quantize_rows(self.weight), self.bias)
+
+
+def build(base: Path, layers: list[int], dropout: float = 0.0) -> BertForSequenceClassification:
+    """A classifier from the layers `layers` of the BERT encoder in `base`; pooler and classifier start at random."""
+    config = BertConfig.from_pretrained(base)
+    config.architectures = ["BertForSequenceClassification"]
+    config.num_hidden_layers = len(layers)
+    config.problem_type = "multi_label_classification"
+    config.id2label = dict(enumerate(LABELS))
+    config.label2id = {label: i for i, label in enumerate(LABELS)}
+    config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout
+    config.classifier_dropout = 0.1
+    model = BertForSequenceClassification(config)
+    tensors = load_file(base / "model.safetensors")
+    renamed = {"bert." + name: tensor for name, tensor in tensors.items() if not name.startswith("encoder.")}
+    for new, old in enumerate(layers):
+        prefix = f"encoder.layer.{old}."
+        for name, tensor in tensors.items():
+            if name.startswith(prefix):
+                renamed[f"bert.encoder.layer.{new}." + name.removeprefix(prefix)] = tensor
+    missing, unexpected = model.load_state_dict(renamed, strict=False)
+    assert not unexpected and all(name.startswith(("classifier.", "bert.pooler.")) for name in missing), (missing, unexpected)
+    return prepare(model)
+
+
+def prepare(model: BertForSequenceClassification) -> BertForSequenceClassification:
+    """Freezes the word embeddings and lets the linear layers of encoder and pooler act quantised on demand."""
+    model.bert.embeddings.word_embeddings.weight.requires_grad = False
+    for part in (model.bert.encoder, model.bert.pooler):
+        for module in part.modules():
+            if type(module) is nn.Linear:
+                module.__class__ = QuantLinear
+    return model
+
+
+def set_fake_quantization(model: nn.Module, on: bool) -> None:
+    """Whether linear layers act quantised."""
+    for module in model.modules():
+        if isinstance(module, QuantLinear):
+            module.fake = on
+
+
+def heads(x: torch.Tensor, count: int) -> torch.Tensor:
+    """[batch, tokens, hidden] -> [batch, heads, tokens, hidden / heads]."""
+    return x.unflatten(-1, (count, -1)).transpose(1, 2)
+
+
+def logits(model: BertForSequenceClassification, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """ids, mask: [batch, tokens] -> logits [batch, labels]."""
+    count = model.config.num_attention_heads
+    x = model.bert.embeddings(input_ids=ids)
+    open_keys = mask[:, None, None, :].bool()
+    layers = list(model.bert.encoder.layer)
+    for number, layer in enumerate(layers):
+        attention = layer.attention.self
+        asking = x[:, :1] if number == len(layers) - 1 else x
+        state = F.scaled_dot_product_attention(
+            heads(attention.query(asking), count),
+            heads(attention.key(x), count),
+            heads(attention.value(x), count),
+            attn_mask=open_keys,
+            dropout_p=attention.dropout.p if model.training else 0.0,
+        )
+        state = layer.attention.output(state.transpose(1, 2).flatten(2), asking)
+        x = layer.output(layer.intermediate(state), state)
+    return model.classifier(model.dropout(model.bert.pooler(x)))
+
+
+def parameter_groups(model: BertForSequenceClassification, rate: float, decay: float, weight_decay: float) -> list[dict]:
+    """Learning rates that fall by `decay` a layer from the top; the head learns twice as fast; no decay of biases, norms."""
+    depth = model.config.num_hidden_layers
+    groups: dict[tuple[float, float], list] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        if name.startswith("bert.encoder.layer."):
+            own = rate * math.pow(decay, depth - 1 - int(name.split(".")[3]))
+        elif name.startswith("bert.embeddings."):
+            own = rate * math.pow(decay, depth)
+        else:
+            own = 2 * rate
+        groups.setdefault((own, weight_decay if parameter.ndim > 1 else 0.0), []).append(parameter)
+    return [{"params": params, "lr": own, "weight_decay": wd} for (own, wd), params in groups.items()]
+
+
+@torch.no_grad()
+def attend_evenly(model: BertForSequenceClassification, emphasis: float = 4.0) -> None:
+    """Makes the first token begin as a mean over the sentence: in the last layer its queries are 0, so that it looks at all
+    tokens alike, and what it sees weighs `emphasis` times as much beside its own state. Training goes on from there. (The
+    base was taught by mean pooling; the first token of its lower layers knows nothing of the sentence.)"""
+    attention = model.bert.encoder.layer[-1].attention
+    attention.self.query.weight.zero_()
+    attention.self.query.bias.zero_()
+    attention.output.dense.weight.mul_(emphasis)
+    attention.output.dense.bias.mul_(emphasis)
+
+
+@torch.no_grad()
+def standardise(
+    model: BertForSequenceClassification, batches: list[tuple[torch.Tensor, torch.Tensor]], deviation: float = 0.5
+) -> None:
+    """Gives the first token's last state mean 0 and one deviation in every dimension over `batches` of (ids, mask), by the
+    gain and bias of the last layer norm, which nothing but the head reads. The base's states are nearly alike for all
+    texts; without this the head takes hundreds of steps to see a difference."""
+    states: list[torch.Tensor] = []
+    pooler = model.bert.pooler
+    watch = pooler.register_forward_pre_hook(lambda _, inputs: states.append(inputs[0][:, 0]))
+    for ids, mask in batches:
+        logits(model, ids, mask)
+    watch.remove()
+    state = torch.cat(states)
+    gain = deviation / state.std(0).clamp_min(1e-3)
+    norm = model.bert.encoder.layer[-1].output.LayerNorm
+    norm.weight.mul_(gain)
+    norm.bias.sub_(state.mean(0)).mul_(gain)
+    pooler.dense.weight.normal_(0, 1 / math.sqrt(pooler.dense.in_features))
+    print(f"standardise: {len(state)} states, deviation {state.std(0).mean():.4f}, mean size {state.mean(0).abs().mean():.3f}")

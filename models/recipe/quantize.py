@@ -1,0 +1,62 @@
+"""The two integer formats of a shipped model: 4-bit blocks for embeddings, 7-bit rows for linear weights.
+
+4-bit blocks are those of ggml's Q4_0: 32 values share one f16 scale; byte `i` of a block's 16 bytes holds value `i` in
+its low nibble and value `i + 16` in its high nibble; value = (nibble - 8) * scale.
+
+7-bit rows: one f32 scale per output channel, |q| <= 63, value = q * scale. Seven bits rather than eight, so that the sum
+of two products u8 * i8 stays below 2 * 255 * 63 = 32,130 and cannot saturate the i16 sums of x86's `maddubs`.
+"""
+
+import numpy as np
+import torch
+
+BLOCK = 32
+LEVELS = 63
+
+
+def pack_q4(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """[rows, width] f32 -> (nibbles u8 [rows, width/2], scales f16 [rows, width/32]).
+
+    The scale is the value of greatest magnitude over -8, so values that came from Q4_0 blocks come back as they were.
+    """
+    rows, width = values.shape
+    blocks = values.reshape(rows, width // BLOCK, BLOCK).astype(np.float32)
+    peak = np.take_along_axis(blocks, np.abs(blocks).argmax(-1)[..., None], -1)[..., 0]
+    scale = (peak / -8).astype(np.float16)
+    divisor = np.where(scale == 0, 1, scale).astype(np.float32)
+    q = np.clip(np.rint(blocks / divisor[..., None]) + 8, 0, 15).astype(np.uint8)
+    packed = q[..., :16] | (q[..., 16:] << 4)
+    return packed.reshape(rows, width // 2), scale
+
+
+def unpack_q4(packed: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """The inverse of `pack_q4`: f32 [rows, width]."""
+    rows = packed.shape[0]
+    blocks = packed.reshape(rows, -1, BLOCK // 2)
+    q = np.concatenate([blocks & 15, blocks >> 4], axis=-1).astype(np.float32) - 8
+    return (q * scale.astype(np.float32)[..., None]).reshape(rows, -1)
+
+
+def row_scales(weight: torch.Tensor) -> torch.Tensor:
+    """The scale per output channel of a [out, in] weight: the largest magnitude becomes 63."""
+    return weight.abs().amax(dim=1).clamp_min(1e-8) / LEVELS
+
+
+def quantize_rows(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """[out, in] f32 -> (i8 [out, in] with |q| <= 63, f32 scales [out])."""
+    scale = row_scales(weight)
+    q = torch.round(weight / scale[:, None]).clamp(-LEVELS, LEVELS)
+    return q.to(torch.int8), scale
+
+
+def fake_quantize_rows(weight: torch.Tensor) -> torch.Tensor:
+    """The weight as it will be after `quantize_rows`; gradients pass straight through."""
+    scale = row_scales(weight.detach())[:, None]
+    rounded = torch.round(weight.detach() / scale).clamp(-LEVELS, LEVELS) * scale
+    return weight + (rounded - weight.detach())
+
+
+def fake_quantize_tokens(x: torch.Tensor) -> torch.Tensor:
+    """Activations [..., width] as 8-bit integers of one scale a token would hold them; straight-through gradients."""
+    scale = x.detach().abs().amax(dim=-1, keepdim=True).clamp_min(1e-8) / 127
+    return x + (torch.round(x.detach() / scale) * scale - x.detach())

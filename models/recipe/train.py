@@ -1,0 +1,236 @@
+"""Stage `train`: fine-tunes the classifier; every state needed to go on is in its checkpoint."""
+
+import json
+import random
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch.nn import functional as F
+from tqdm import tqdm
+from transformers import BertForSequenceClassification
+
+from .data import Row, find, read_rows
+from .measure import best_thresholds, truth
+from .model import attend_evenly, build, logits, parameter_groups, set_fake_quantization, standardise
+from .sampling import batches, encode, epoch_rows, pad, restyle
+
+
+@dataclass
+class Settings:
+    """What a run is made of. Rates are those of the top layer."""
+
+    name: str = "small"
+    layers: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
+    epochs: int = 8
+    rate: float = 2e-4
+    layer_decay: float = 0.9
+    weight_decay: float = 0.01
+    warm_up: float = 0.06
+    dropout: float = 0.0
+    tokens: int = 1024
+    limit: int = 160
+    quantized_share: float = 0.15
+    smoothing: float = 0.01
+    seed: int = 1
+    #: Of a student: its teacher's run, and how much the teacher says against the labels.
+    teacher: str = ""
+    teacher_share: float = 0.5
+    #: End early after so many steps, to look at the curve (0: do not).
+    stop: int = 0
+
+
+def run_settings(folder: Path) -> Settings:
+    """The settings that a run was made with."""
+    return Settings(**json.loads((folder / "settings.json").read_text()))
+
+
+def device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def positive_weights(rows: list[Row]) -> torch.Tensor:
+    """A mild weight of the positives of rare labels: the fourth root of negatives over positives, [labels]."""
+    targets, sure = truth([row for row in rows if row.kind != "unlabelled"])
+    positives = (targets & sure).sum(0).clip(1)
+    return torch.tensor((len(targets) / positives) ** 0.25, dtype=torch.float32)
+
+
+def trained(work: Path, run: str) -> BertForSequenceClassification:
+    """The best state of a run, in evaluation mode, on the device."""
+    folder = work / "runs" / run
+    model = build(work / "trimmed", list(run_settings(folder).layers))
+    model.load_state_dict(torch.load(folder / "best.pt", map_location="cpu", weights_only=True)["model"])
+    return model.to(device()).eval()
+
+
+def targets_of(
+    row: Row, soft: dict[str, list[float]], share: float, smoothing: float
+) -> tuple[list[float], list[float]]:
+    """(targets, weights), one a label. Without a teacher: the labels, smoothed; weight 0 where unsure. With one: its
+    probability has the part `share`, and where the annotation is unsure it alone speaks."""
+    hard = [value * (1 - 2 * smoothing) + smoothing for value in row.targets()]
+    sure = row.sure()
+    taught = soft.get(row.group)
+    if taught is None:
+        return hard, sure
+    mixed = [share * t + (1 - share) * h if s else t for h, s, t in zip(hard, sure, taught)]
+    return mixed, [1.0] * len(mixed)
+
+
+def loss_of(out: torch.Tensor, targets: torch.Tensor, sure: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Mean binary cross-entropy over the sure labels; all [batch, labels] but `weights` [labels]."""
+    loss = F.binary_cross_entropy_with_logits(out, targets, pos_weight=weights, reduction="none")
+    return (loss * sure).sum() / sure.sum()
+
+
+@torch.no_grad()
+def predict(model, tokenizer: Tokenizer, texts: list[str], limit: int = 512, tokens: int = 4096, show: bool = False) -> np.ndarray:
+    """Logits of each text: f32 [texts, labels]. Full precision; quantisation as the model is set."""
+    model.eval()
+    ids = encode(tokenizer, texts, limit)
+    out = np.zeros((len(texts), model.config.num_labels), dtype=np.float32)
+    for part in tqdm(list(batches([len(one) for one in ids], tokens, None)), disable=not show, mininterval=5):
+        padded, mask = pad([ids[i] for i in part], model.config.pad_token_id)
+        out[part] = logits(model, padded.to(model.device), mask.to(model.device)).float().cpu().numpy()
+    return out
+
+
+def quick_rows(rows: list[Row], seed: int = 7) -> list[Row]:
+    """A part of dev for the curve: one translation of every sentence."""
+    chance = random.Random(seed)
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.group, []).append(row)
+    return [chance.choice(members) for members in groups.values()]
+
+
+def quick_scores(model, tokenizer: Tokenizer, rows: list[Row]) -> dict[str, float]:
+    """Best-threshold macro-F1 (an upper bound, for comparing runs) over all `rows` and a kind of source."""
+    with torch.autocast(device().type, torch.bfloat16):
+        p = predict(model, tokenizer, [row.text for row in rows])
+    targets, sure = truth(rows)
+    kinds = np.array([row.kind for row in rows])
+    found = {"all": np.ones(len(rows), bool)} | {kind: kinds == kind for kind in sorted(set(kinds))}
+    out = {}
+    for name, chosen in found.items():
+        _, best = best_thresholds(p[chosen], targets[chosen], sure[chosen].astype(float))
+        out[name] = round(float(np.mean(best[(targets & sure)[chosen].sum(0) >= 5])), 4)
+    return out
+
+
+def train(
+    data: Path, work: Path, settings: Settings, rows: list[Row] | None = None, soft: dict[str, list[float]] | None = None
+) -> Path:
+    """Runs or resumes `work/runs/NAME`; leaves `best.pt` (by quick dev macro-F1), `last.pt`, `log.jsonl`.
+
+    `rows`: those of the data folder's train file unless given; `soft`: a teacher's probabilities a group.
+    """
+    torch.manual_seed(settings.seed)
+    folder = work / "runs" / settings.name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "settings.json").write_text(json.dumps(asdict(settings), indent=2))
+    tokenizer = Tokenizer.from_file(str(work / "trimmed" / "tokenizer.json"))
+    rows = rows or read_rows(find(data, "train"))
+    dev = quick_rows(read_rows(find(data, "dev")))
+    model = build(work / "trimmed", list(settings.layers), settings.dropout).to(device())
+    optimizer = torch.optim.AdamW(
+        parameter_groups(model, settings.rate, settings.layer_decay, settings.weight_decay), betas=(0.9, 0.98), fused=True
+    )
+    weights = positive_weights(rows).to(device())
+    per_epoch = len(epoch_batches(tokenizer, rows, 0, settings)[1])
+    total = per_epoch * settings.epochs
+    warm = int(settings.warm_up * total)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / warm, max(0.0, (total - step) / max(1, total - warm)))
+    )
+    state = {"epoch": 0, "done": 0, "step": 0, "best": 0.0}
+    if (folder / "last.pt").exists():
+        saved = torch.load(folder / "last.pt", map_location=device(), weights_only=True)
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        schedule.load_state_dict(saved["schedule"])
+        state = saved["state"]
+        print(f"train: going on at step {state['step']} of {total}")
+
+    else:
+        model.eval()
+        attend_evenly(model)
+        first = [ids[:64] for ids in encode(tokenizer, [row.text for row in rows[:: len(rows) // 2000]], 64)]
+        parts = batches([len(one) for one in first], 4096, None)
+        padded = (pad([first[i] for i in part], model.config.pad_token_id) for part in parts)
+        standardise(model, [(ids.to(device()), mask.to(device())) for ids, mask in padded])
+
+    def save(name: str) -> None:
+        everything = {
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "schedule": schedule.state_dict(),
+            "state": state,
+        }
+        torch.save(everything, folder / "new.pt")
+        (folder / "new.pt").replace(folder / name)
+
+    bar = tqdm(total=total, initial=state["step"], desc=settings.name, mininterval=10)
+    window: list[float] = []
+    seen, clock = 0, time.process_time()
+    while state["epoch"] < settings.epochs:
+        drawn, parts, ids = epoch_batches(tokenizer, rows, state["epoch"], settings)
+        taught = [targets_of(row, soft or {}, settings.teacher_share, settings.smoothing) for row in drawn]
+        targets, sure = (torch.tensor(part) for part in zip(*taught))
+        for part in parts[state["done"] :]:
+            model.train()
+            set_fake_quantization(model, state["step"] >= (1 - settings.quantized_share) * total)
+            padded, mask = pad([ids[i] for i in part], model.config.pad_token_id)
+            with torch.autocast(device().type, torch.bfloat16):
+                out = logits(model, padded.to(device()), mask.to(device()))
+            loss = loss_of(out.float(), targets[part].to(device()), sure[part].to(device()), weights)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad(set_to_none=True)
+            state["step"] += 1
+            state["done"] += 1
+            seen += int(mask.sum())
+            window.append(loss.item())
+            bar.update()
+            if state["step"] % 100 == 0:
+                line = {"step": state["step"], "of": total, "loss": round(float(np.mean(window)), 4)}
+                line["tokens_per_cpu_second"] = round(seen / (time.process_time() - clock))
+                window, seen, clock = [], 0, time.process_time()
+                note(folder, line)
+            if state["step"] % 400 == 0:
+                save("last.pt")
+            if settings.stop and state["step"] >= settings.stop:
+                note(folder, {"step": state["step"], "dev": quick_scores(model, tokenizer, dev)})
+                return folder
+        state["epoch"] += 1
+        state["done"] = 0
+        figures = quick_scores(model, tokenizer, dev)
+        note(folder, {"epoch": state["epoch"], "step": state["step"], "dev": figures})
+        save("last.pt")
+        if figures["all"] >= state["best"]:
+            state["best"] = figures["all"]
+            save("best.pt")
+    return folder
+
+
+def epoch_batches(tokenizer: Tokenizer, rows: list[Row], epoch: int, settings: Settings):
+    """The rows, batches (indices) and token ids of an epoch; the same for the same seed."""
+    seed = settings.seed * 1000 + epoch
+    chance = random.Random(seed)
+    drawn = epoch_rows(rows, seed)
+    ids = encode(tokenizer, [restyle(row.text, chance) for row in drawn], settings.limit)
+    return drawn, list(batches([len(one) for one in ids], settings.tokens, seed)), ids
+
+
+def note(folder: Path, line: dict) -> None:
+    """Prints a line and appends it to the run's log."""
+    text = json.dumps(line)
+    tqdm.write(text)
+    with open(folder / "log.jsonl", "a", encoding="utf-8") as file:
+        file.write(text + "\n")
