@@ -126,13 +126,15 @@ impl Engine {
         self.pending.pop_front()
     }
 
-    /// The first byte of the window that is still needed.
+    /// The first byte of the window that is still needed. A quotation may have begun before the
+    /// sentences that are left.
     pub(super) fn needed(&self) -> usize {
-        let first = self
-            .pending
-            .front()
-            .map_or(self.from, |front| front.range.start);
-        first.min(self.from).min(self.seen)
+        let sentences = self.pending.iter().map(|sentence| sentence.range.start);
+        let quotations = self.pending.iter().filter_map(|sentence| sentence.quotation.as_ref());
+        let quotations = quotations.chain(&self.closed).map(|quotation| quotation.start);
+        let open = self.quotes.begin();
+        let all = sentences.chain(quotations).chain(open).chain(self.ends);
+        all.chain([self.from, self.seen]).min().unwrap_or(0)
     }
 
     /// The window has lost its first `by` bytes and may have grown at its end.
