@@ -130,8 +130,13 @@ impl Engine {
     /// sentences that are left.
     pub(super) fn needed(&self) -> usize {
         let sentences = self.pending.iter().map(|sentence| sentence.range.start);
-        let quotations = self.pending.iter().filter_map(|sentence| sentence.quotation.as_ref());
-        let quotations = quotations.chain(&self.closed).map(|quotation| quotation.start);
+        let quotations = self
+            .pending
+            .iter()
+            .filter_map(|sentence| sentence.quotation.as_ref());
+        let quotations = quotations
+            .chain(&self.closed)
+            .map(|quotation| quotation.start);
         let open = self.quotes.begin();
         let all = sentences.chain(quotations).chain(open).chain(self.ends);
         all.chain([self.from, self.seen]).min().unwrap_or(0)

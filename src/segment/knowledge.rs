@@ -269,7 +269,7 @@ fn is_small_letter(byte: u8) -> bool {
 pub(super) enum Item<'f> {
     /// A word of a section.
     Word {
-        line: usize,
+        #[cfg_attr(not(test), expect(dead_code, reason = "the tests name it"))]
         section: &'static str,
         roles: Roles,
         word: &'f str,
@@ -319,7 +319,6 @@ pub(super) fn items(file: &str) -> impl Iterator<Item = Result<Item<'_>, Malform
             for word in line.split_whitespace() {
                 found.push(match roles {
                     Some(&(section, roles)) => Ok(Item::Word {
-                        line: line_number,
                         section,
                         roles,
                         word,

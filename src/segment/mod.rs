@@ -181,15 +181,15 @@ impl Sentence {
     }
 
     fn shift_up(&mut self, by: usize) {
-        let up = |range: &Range<usize>| range.start + by..range.end + by;
-        self.range = up(&self.range);
-        self.quotation = self.quotation.as_ref().map(up);
+        for range in [&mut self.range].into_iter().chain(&mut self.quotation) {
+            *range = range.start + by..range.end + by;
+        }
     }
 
     fn shift_down(&mut self, by: usize) {
-        let down = |range: &Range<usize>| range.start - by..range.end - by;
-        self.range = down(&self.range);
-        self.quotation = self.quotation.as_ref().map(down);
+        for range in [&mut self.range].into_iter().chain(&mut self.quotation) {
+            *range = range.start - by..range.end - by;
+        }
     }
 }
 

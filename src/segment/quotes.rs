@@ -135,12 +135,6 @@ impl Quotes {
         self.open.first().map(|open| open.at)
     }
 
-    /// Is any quotation open?
-    #[inline]
-    pub(super) fn any(&self) -> bool {
-        !self.open.is_empty()
-    }
-
     /// Takes note of a mark.
     pub(super) fn see(&mut self, mark: Mark, at_start: bool, knowledge: &Knowledge) -> Change {
         self.expire(mark.at);
