@@ -64,8 +64,7 @@ fn mask(bytes: &[u8; BLOCK + AHEAD], extra: u8) -> u64 {
 /// Walks over the marks of a text, block by block.
 #[derive(Clone, Debug)]
 pub(super) struct Scanner {
-    /// An ASCII terminator of the language besides `.`, `!` and `?`; a space stands for none… it
-    /// would be found everywhere, so NO_EXTRA is `!`, which is found anyway.
+    /// An ASCII terminator of the language besides `.`, `!` and `?`, or `NO_EXTRA`.
     extra: u8,
     /// Where the block begins whose marks are in `mask`.
     block: usize,
@@ -75,7 +74,7 @@ pub(super) struct Scanner {
     end: usize,
 }
 
-/// An `extra` that adds nothing.
+/// An `extra` that adds nothing: it is looked for anyway.
 pub(super) const NO_EXTRA: u8 = b'!';
 
 impl Scanner {
