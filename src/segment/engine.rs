@@ -105,7 +105,9 @@ impl Engine {
                 }
                 None => {
                     // A mark may begin in the last bytes and go on after them.
-                    self.seen = self.seen.max(floor_char(text, text.len().saturating_sub(8)));
+                    self.seen = self
+                        .seen
+                        .max(floor_char(text, text.len().saturating_sub(8)));
                     self.reach(text, self.seen);
                     return self.ready();
                 }
@@ -124,10 +126,20 @@ impl Engine {
         self.pending.pop_front()
     }
 
-    /// The first byte of the window that is still needed.
+    /// The first byte of the window that is still needed. A quotation may have begun before the
+    /// sentences that are left.
     pub(super) fn needed(&self) -> usize {
-        let first = self.pending.front().map_or(self.from, |front| front.range.start);
-        first.min(self.from).min(self.seen)
+        let sentences = self.pending.iter().map(|sentence| sentence.range.start);
+        let quotations = self
+            .pending
+            .iter()
+            .filter_map(|sentence| sentence.quotation.as_ref());
+        let quotations = quotations
+            .chain(&self.closed)
+            .map(|quotation| quotation.start);
+        let open = self.quotes.begin();
+        let all = sentences.chain(quotations).chain(open).chain(self.ends);
+        all.chain([self.from, self.seen]).min().unwrap_or(0)
     }
 
     /// The window has lost its first `by` bytes and may have grown at its end.
@@ -147,7 +159,10 @@ impl Engine {
     }
 
     fn scanner_at(&self, position: usize) -> Scanner {
-        Scanner::new(position, self.knowledge.settings.terminator.unwrap_or(NO_EXTRA))
+        Scanner::new(
+            position,
+            self.knowledge.settings.terminator.unwrap_or(NO_EXTRA),
+        )
     }
 
     /// Deals with the mark at `at`.
@@ -162,10 +177,18 @@ impl Engine {
         }
         self.begin(text);
         let terminates = kind(mark) == Kind::Terminator
-            || self.knowledge.settings.terminator.is_some_and(|extra| mark == extra as char);
+            || self
+                .knowledge
+                .settings
+                .terminator
+                .is_some_and(|extra| mark == extra as char);
         if terminates {
-            let rules =
-                Rules { text, start: self.from, knowledge: self.knowledge, quotes: &self.quotes };
+            let rules = Rules {
+                text,
+                start: self.from,
+                knowledge: self.knowledge,
+                quotes: &self.quotes,
+            };
             let decision = rules.decide(at);
             self.skip = decision.run_end;
             if decision.sentence_end.is_some() {
@@ -194,7 +217,9 @@ impl Engine {
             }
             let most = floor_char(text, self.from + LONGEST_SENTENCE);
             let words = floor_char(text, most - 256);
-            let cut = text[words..most].rfind(is_space).map_or(most, |space| words + space);
+            let cut = text[words..most]
+                .rfind(is_space)
+                .map_or(most, |space| words + space);
             self.finish(text, cut);
         }
         self.quotes.expire(position);

@@ -119,7 +119,10 @@ impl Segmenter {
 
     /// The sentences of a text, in order. What lies between two of them is white space.
     pub fn sentences<'t>(&self, text: &'t str) -> Sentences<'t> {
-        Sentences { text, engine: Engine::new(self.clone()) }
+        Sentences {
+            text,
+            engine: Engine::new(self.clone()),
+        }
     }
 
     /// The sentences of a reader, each with its text; offsets count from the reader's beginning.
@@ -167,23 +170,26 @@ impl Sentence {
     /// Takes note of a quotation that overlaps the sentence. Inner quotations come first.
     fn stands_in(&mut self, quotation: Range<usize>) {
         self.opens_quotation |= self.range.contains(&quotation.start);
-        let overlap =
-            self.range.end.min(quotation.end).saturating_sub(self.range.start.max(quotation.start));
+        let overlap = self
+            .range
+            .end
+            .min(quotation.end)
+            .saturating_sub(self.range.start.max(quotation.start));
         if self.quotation.is_none() && 2 * overlap > self.range.len() {
             self.quotation = Some(quotation);
         }
     }
 
     fn shift_up(&mut self, by: usize) {
-        let up = |range: &Range<usize>| range.start + by..range.end + by;
-        self.range = up(&self.range);
-        self.quotation = self.quotation.as_ref().map(up);
+        for range in [&mut self.range].into_iter().chain(&mut self.quotation) {
+            *range = range.start + by..range.end + by;
+        }
     }
 
     fn shift_down(&mut self, by: usize) {
-        let down = |range: &Range<usize>| range.start - by..range.end - by;
-        self.range = down(&self.range);
-        self.quotation = self.quotation.as_ref().map(down);
+        for range in [&mut self.range].into_iter().chain(&mut self.quotation) {
+            *range = range.start - by..range.end - by;
+        }
     }
 }
 

@@ -43,7 +43,13 @@ impl Mark {
         }
         let end = text.len() - rest.as_str().len();
         let before = text[..at].chars().next_back().unwrap_or('\n');
-        Some(Mark { mark, at, end, before, after: rest.next().unwrap_or('\n') })
+        Some(Mark {
+            mark,
+            at,
+            end,
+            before,
+            after: rest.next().unwrap_or('\n'),
+        })
     }
 
     /// May a quotation begin here, going by the neighbours?
@@ -129,16 +135,14 @@ impl Quotes {
         self.open.first().map(|open| open.at)
     }
 
-    /// Is any quotation open?
-    #[inline]
-    pub(super) fn any(&self) -> bool {
-        !self.open.is_empty()
-    }
-
     /// Takes note of a mark.
     pub(super) fn see(&mut self, mark: Mark, at_start: bool, knowledge: &Knowledge) -> Change {
         self.expire(mark.at);
-        if at_start && let Some(i) = self.open.iter().position(|o| o.carried && o.mark == mark.mark)
+        if at_start
+            && let Some(i) = self
+                .open
+                .iter()
+                .position(|o| o.carried && o.mark == mark.mark)
         {
             // Every paragraph of a long quotation begins with a mark; only the last one closes.
             self.open[i].carried = false;
@@ -156,7 +160,11 @@ impl Quotes {
             if self.open.len() == DEEPEST {
                 self.open.remove(0);
             }
-            self.open.push(Open { mark: mark.mark, at: mark.at, carried: false });
+            self.open.push(Open {
+                mark: mark.mark,
+                at: mark.at,
+                carried: false,
+            });
         }
         Change::None
     }
@@ -167,7 +175,9 @@ impl Quotes {
             return None;
         }
         let i = self.open.iter().rposition(|open| {
-            knowledge.closers(open.mark).is_some_and(|closers| closers.contains(mark.mark))
+            knowledge
+                .closers(open.mark)
+                .is_some_and(|closers| closers.contains(mark.mark))
         })?;
         // After a space and before a letter a mark can only open.
         let opens = mark.can_open()
@@ -200,7 +210,11 @@ impl Quotes {
     /// Gives up quotations that are too long at `position`.
     #[inline]
     pub(super) fn expire(&mut self, position: usize) {
-        while self.open.first().is_some_and(|open| open.at + LONGEST < position) {
+        while self
+            .open
+            .first()
+            .is_some_and(|open| open.at + LONGEST < position)
+        {
             self.open.remove(0);
         }
     }

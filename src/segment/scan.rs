@@ -64,8 +64,7 @@ fn mask(bytes: &[u8; BLOCK + AHEAD], extra: u8) -> u64 {
 /// Walks over the marks of a text, block by block.
 #[derive(Clone, Debug)]
 pub(super) struct Scanner {
-    /// An ASCII terminator of the language besides `.`, `!` and `?`; a space stands for none… it
-    /// would be found everywhere, so NO_EXTRA is `!`, which is found anyway.
+    /// An ASCII terminator of the language besides `.`, `!` and `?`, or `NO_EXTRA`.
     extra: u8,
     /// Where the block begins whose marks are in `mask`.
     block: usize,
@@ -75,13 +74,18 @@ pub(super) struct Scanner {
     end: usize,
 }
 
-/// An `extra` that adds nothing.
+/// An `extra` that adds nothing: it is looked for anyway.
 pub(super) const NO_EXTRA: u8 = b'!';
 
 impl Scanner {
     /// A scanner that starts at `position`.
     pub(super) fn new(position: usize, extra: u8) -> Self {
-        Scanner { extra, block: position, mask: 0, end: position }
+        Scanner {
+            extra,
+            block: position,
+            mask: 0,
+            end: position,
+        }
     }
 
     /// The offset of the next mark, or `None` where the text has no more.
