@@ -15,18 +15,13 @@ fn every_case_of_the_table_is_split_as_it_says() {
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let segmenter = Segmenter::new().language(language);
         let mut of_language = 0;
-        for case in table
-            .lines()
-            .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        {
+        for case in table.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let case = case.replace("\\n", "\n");
             let expected: Vec<&str> = case.split('|').map(str::trim).collect();
             // " | " stands for a space, "|" alone for nothing.
             let text = case.replace(" | ", " ").replace('|', "");
-            let got: Vec<&str> = segmenter
-                .sentences(&text)
-                .map(|sentence| &text[sentence.range])
-                .collect();
+            let got: Vec<&str> =
+                segmenter.sentences(&text).map(|sentence| &text[sentence.range]).collect();
             of_language += 1;
             if got != expected {
                 writeln!(

@@ -169,33 +169,15 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn segmenter() -> impl Strategy<Value = Segmenter> {
-    let languages: Vec<Option<Language>> = Language::ALL
-        .iter()
-        .copied()
-        .map(Some)
-        .chain([None, None, None])
-        .collect();
-    (
-        prop::sample::select(languages),
-        any::<bool>(),
-        any::<bool>(),
+    let languages: Vec<Option<Language>> =
+        Language::ALL.iter().copied().map(Some).chain([None, None, None]).collect();
+    (prop::sample::select(languages), any::<bool>(), any::<bool>()).prop_map(
+        |(language, whole, lines)| {
+            let quotations = if whole { Quotations::Whole } else { Quotations::Split };
+            let line_breaks = if lines { LineBreaks::Sentence } else { LineBreaks::Space };
+            Segmenter::new().language(language).quotations(quotations).line_breaks(line_breaks)
+        },
     )
-        .prop_map(|(language, whole, lines)| {
-            let quotations = if whole {
-                Quotations::Whole
-            } else {
-                Quotations::Split
-            };
-            let line_breaks = if lines {
-                LineBreaks::Sentence
-            } else {
-                LineBreaks::Space
-            };
-            Segmenter::new()
-                .language(language)
-                .quotations(quotations)
-                .line_breaks(line_breaks)
-        })
 }
 
 /// Checks all that holds of the sentences of any text.
@@ -222,18 +204,11 @@ fn check(text: &str, sentences: &[Sentence]) {
         if let Some(quotation) = &sentence.quotation {
             let _ = &text[quotation.clone()];
             let overlap = quotation.end.min(range.end) - quotation.start.max(range.start);
-            assert!(
-                2 * overlap > range.len(),
-                "a quotation beside its sentence: {text:?}"
-            );
+            assert!(2 * overlap > range.len(), "a quotation beside its sentence: {text:?}");
         }
         end = range.end;
     }
-    assert!(
-        is_blank(&text[end..]),
-        "{:?} was lost at the end",
-        &text[end..]
-    );
+    assert!(is_blank(&text[end..]), "{:?} was lost at the end", &text[end..]);
 }
 
 fn is_blank(text: &str) -> bool {
@@ -253,21 +228,13 @@ struct Trickle<'t> {
 
 impl<'t> Trickle<'t> {
     fn new(bytes: &'t [u8], sizes: Vec<usize>) -> Self {
-        Trickle {
-            bytes,
-            sizes: sizes.into_iter().cycle(),
-        }
+        Trickle { bytes, sizes: sizes.into_iter().cycle() }
     }
 }
 
 impl Read for Trickle<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let size = self
-            .sizes
-            .next()
-            .unwrap_or(1)
-            .min(buffer.len())
-            .min(self.bytes.len());
+        let size = self.sizes.next().unwrap_or(1).min(buffer.len()).min(self.bytes.len());
         buffer[..size].copy_from_slice(&self.bytes[..size]);
         self.bytes = &self.bytes[size..];
         Ok(size)
@@ -282,17 +249,12 @@ fn check_stream(segmenter: &Segmenter, text: &str, sizes: Vec<usize>) {
         assert_eq!(&sentence, expected, "the stream differs in {text:?}");
         assert_eq!(inner, text[sentence.range.clone()]);
     }
-    assert!(
-        streamed.next().is_none(),
-        "the stream has more sentences: {text:?}"
-    );
+    assert!(streamed.next().is_none(), "the stream has more sentences: {text:?}");
 }
 
 /// Random cases: 2,000, or as many as the environment asks for.
 fn cases() -> ProptestConfig {
-    let cases = std::env::var("DEMARCHE_LONG_RUN")
-        .ok()
-        .and_then(|cases| cases.parse().ok());
+    let cases = std::env::var("DEMARCHE_LONG_RUN").ok().and_then(|cases| cases.parse().ok());
     ProptestConfig {
         cases: cases.unwrap_or(2_000),
         failure_persistence: None,
@@ -326,11 +288,7 @@ fn a_long_stream_gives_the_sentences_of_the_whole_text_at_every_offset() {
     let sentence = "„Am 3. Juni kam Dr. Ode“, sagte sie. Er schwieg … «Ach!» 「そうだ。」と言った。 Nun ja. \n\n";
     for shift in 0..130 {
         let text = format!("{}{}", "x".repeat(shift), sentence.repeat(3000));
-        check_stream(
-            &Segmenter::new().language(Language::German),
-            &text,
-            vec![64 << 10, 1, 7],
-        );
+        check_stream(&Segmenter::new().language(Language::German), &text, vec![64 << 10, 1, 7]);
     }
 }
 
@@ -340,11 +298,7 @@ fn a_text_without_an_end_is_cut_into_bounded_sentences() {
         let text = piece.repeat((5 << 20) / piece.len());
         let sentences: Vec<Sentence> = Segmenter::new().sentences(&text).collect();
         check(&text, &sentences);
-        let longest = sentences
-            .iter()
-            .map(|sentence| sentence.range.len())
-            .max()
-            .unwrap_or(0);
+        let longest = sentences.iter().map(|sentence| sentence.range.len()).max().unwrap_or(0);
         assert!(longest <= 1 << 20, "{longest} bytes of {piece:?}");
         check_stream(&Segmenter::new(), &text, vec![100_000]);
     }
@@ -357,10 +311,7 @@ fn invalid_utf_8_is_named_by_its_offset() {
     bytes.extend(b"Dr\xffei. Vier.");
     let mut items = Segmenter::new().stream(&bytes[..]);
     let good = items.by_ref().take_while(Result::is_ok).count();
-    assert!(
-        good >= 39_999,
-        "sentences before the error are given first: {good}"
-    );
+    assert!(good >= 39_999, "sentences before the error are given first: {good}");
     match Segmenter::new().stream(&bytes[..]).last() {
         Some(Err(StreamError::InvalidUtf8 { offset: at })) => assert_eq!(at, offset + 2),
         other => panic!("{other:?}"),
@@ -399,19 +350,10 @@ fn a_reader_that_fails_is_named_by_its_offset() {
 #[test]
 fn paragraphs_are_counted() {
     let numbers = |text: &str| -> Vec<usize> {
-        Segmenter::new()
-            .sentences(text)
-            .map(|sentence| sentence.paragraph)
-            .collect()
+        Segmenter::new().sentences(text).map(|sentence| sentence.paragraph).collect()
     };
-    assert_eq!(
-        numbers("One. Two.\nThree.\n\nFour.\n \t\n\n\nFive."),
-        [0, 0, 0, 1, 2]
-    );
-    assert_eq!(
-        numbers("\n\n\nOne.\u{c}Two.\u{2029}Three.\r\n\r\nFour."),
-        [0, 1, 2, 3]
-    );
+    assert_eq!(numbers("One. Two.\nThree.\n\nFour.\n \t\n\n\nFive."), [0, 0, 0, 1, 2]);
+    assert_eq!(numbers("\n\n\nOne.\u{c}Two.\u{2029}Three.\r\n\r\nFour."), [0, 1, 2, 3]);
     assert_eq!(numbers("One.\r\nTwo.\u{2028}Three."), [0, 0, 0]);
 }
 
@@ -422,12 +364,7 @@ fn quotations_are_found() {
     let seen: Vec<_> = segmenter
         .sentences(text)
         .map(|s| {
-            (
-                &text[s.range],
-                s.quotation.map(|q| &text[q]),
-                s.opens_quotation,
-                s.closes_quotation,
-            )
+            (&text[s.range], s.quotation.map(|q| &text[q]), s.opens_quotation, s.closes_quotation)
         })
         .collect();
     let quotation = Some("„Komm. Wir gehen jetzt. Es ist spät.“");
@@ -447,10 +384,7 @@ fn quotations_are_found() {
 fn a_quotation_runs_over_paragraphs_when_each_begins_with_a_mark() {
     let text = "“We stand here. We stay.\n\n“We go on. Always.” They cheered.";
     let segmenter = Segmenter::new().language(Language::English);
-    let inside: Vec<bool> = segmenter
-        .sentences(text)
-        .map(|s| s.quotation.is_some())
-        .collect();
+    let inside: Vec<bool> = segmenter.sentences(text).map(|s| s.quotation.is_some()).collect();
     assert_eq!(inside, [true, true, true, true, false]);
 }
 
@@ -494,10 +428,7 @@ fn apostrophes_make_no_quotation() {
         "ארה\"ב היא מדינה. צה\"ל הוא צבא.",
     ] {
         let mut sentences = Segmenter::new().sentences(text);
-        assert!(
-            sentences.all(|s| !s.opens_quotation && s.quotation.is_none()),
-            "{text}"
-        );
+        assert!(sentences.all(|s| !s.opens_quotation && s.quotation.is_none()), "{text}");
     }
 }
 
@@ -514,14 +445,9 @@ fn nested_quotations_give_the_innermost() {
 
 #[test]
 fn whole_quotations_stay_in_one_sentence() {
-    let segmenter = Segmenter::new()
-        .language(Language::Polish)
-        .quotations(Quotations::Whole);
+    let segmenter = Segmenter::new().language(Language::Polish).quotations(Quotations::Whole);
     let texts = |text: &'static str| -> Vec<&'static str> {
-        segmenter
-            .sentences(text)
-            .map(|sentence| &text[sentence.range])
-            .collect()
+        segmenter.sentences(text).map(|sentence| &text[sentence.range]).collect()
     };
     assert_eq!(
         texts("Powiedział: „Dość. Idę do domu.” Wyszedł. Cisza."),
@@ -543,10 +469,8 @@ fn texts_may_end_in_any_mark() {
             format!("A b.{mark}."),
             (*mark).to_owned(),
         ] {
-            let sentences: Vec<Sentence> = Segmenter::new()
-                .language(Language::Dutch)
-                .sentences(&text)
-                .collect();
+            let sentences: Vec<Sentence> =
+                Segmenter::new().language(Language::Dutch).sentences(&text).collect();
             check(&text, &sentences);
         }
     }
@@ -558,10 +482,7 @@ fn languages_read_as_they_print() {
         assert_eq!(language.code().parse(), Ok(language));
         let json = serde_json::to_string(&language).expect("a code");
         assert_eq!(json, format!("\"{language}\""));
-        assert_eq!(
-            serde_json::from_str::<Language>(&json).expect("a language"),
-            language
-        );
+        assert_eq!(serde_json::from_str::<Language>(&json).expect("a language"), language);
     }
     assert!("DE".parse::<Language>().is_err() && "".parse::<Language>().is_err());
     assert!(serde_json::from_str::<Language>("\"xx\"").is_err());

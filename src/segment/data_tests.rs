@@ -9,9 +9,7 @@ use super::{Language, Segmenter};
 
 /// Every file with its name.
 fn files() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let languages = Language::ALL
-        .iter()
-        .map(|language| (language.code(), language.file()));
+    let languages = Language::ALL.iter().map(|language| (language.code(), language.file()));
     languages.chain([("neutral", NEUTRAL)])
 }
 
@@ -52,21 +50,12 @@ fn every_word_is_found_with_its_roles() {
     for (name, file) in files() {
         let knowledge = Knowledge::read(file).expect("a well-formed file");
         for item in items(file).flatten() {
-            if let Item::Word {
-                roles,
-                word,
-                section,
-                ..
-            } = item
-            {
+            if let Item::Word { roles, word, section, .. } = item {
                 let found = match word.strip_prefix('-') {
                     Some(suffix) => knowledge.suffix_roles(&format!("xx{suffix}")),
                     None => knowledge.roles(word),
                 };
-                assert!(
-                    found.has(roles),
-                    "{name}: {word} is not found in [{section}]"
-                );
+                assert!(found.has(roles), "{name}: {word} is not found in [{section}]");
             }
         }
     }
@@ -134,11 +123,7 @@ fn every_terminator_and_quotation_mark_is_scanned_for() {
             }
         }
         if let Some(terminator) = settings.terminator {
-            assert_eq!(
-                Scanner::new(0, terminator).next(&[b'x', terminator]),
-                Some(1),
-                "{name}"
-            );
+            assert_eq!(Scanner::new(0, terminator).next(&[b'x', terminator]), Some(1), "{name}");
         }
     }
 }

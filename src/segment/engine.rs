@@ -105,9 +105,7 @@ impl Engine {
                 }
                 None => {
                     // A mark may begin in the last bytes and go on after them.
-                    self.seen = self
-                        .seen
-                        .max(floor_char(text, text.len().saturating_sub(8)));
+                    self.seen = self.seen.max(floor_char(text, text.len().saturating_sub(8)));
                     self.reach(text, self.seen);
                     return self.ready();
                 }
@@ -130,13 +128,8 @@ impl Engine {
     /// sentences that are left.
     pub(super) fn needed(&self) -> usize {
         let sentences = self.pending.iter().map(|sentence| sentence.range.start);
-        let quotations = self
-            .pending
-            .iter()
-            .filter_map(|sentence| sentence.quotation.as_ref());
-        let quotations = quotations
-            .chain(&self.closed)
-            .map(|quotation| quotation.start);
+        let quotations = self.pending.iter().filter_map(|sentence| sentence.quotation.as_ref());
+        let quotations = quotations.chain(&self.closed).map(|quotation| quotation.start);
         let open = self.quotes.begin();
         let all = sentences.chain(quotations).chain(open).chain(self.ends);
         all.chain([self.from, self.seen]).min().unwrap_or(0)
@@ -159,10 +152,7 @@ impl Engine {
     }
 
     fn scanner_at(&self, position: usize) -> Scanner {
-        Scanner::new(
-            position,
-            self.knowledge.settings.terminator.unwrap_or(NO_EXTRA),
-        )
+        Scanner::new(position, self.knowledge.settings.terminator.unwrap_or(NO_EXTRA))
     }
 
     /// Deals with the mark at `at`.
@@ -177,18 +167,10 @@ impl Engine {
         }
         self.begin(text);
         let terminates = kind(mark) == Kind::Terminator
-            || self
-                .knowledge
-                .settings
-                .terminator
-                .is_some_and(|extra| mark == extra as char);
+            || self.knowledge.settings.terminator.is_some_and(|extra| mark == extra as char);
         if terminates {
-            let rules = Rules {
-                text,
-                start: self.from,
-                knowledge: self.knowledge,
-                quotes: &self.quotes,
-            };
+            let rules =
+                Rules { text, start: self.from, knowledge: self.knowledge, quotes: &self.quotes };
             let decision = rules.decide(at);
             self.skip = decision.run_end;
             if decision.sentence_end.is_some() {
@@ -217,9 +199,7 @@ impl Engine {
             }
             let most = floor_char(text, self.from + LONGEST_SENTENCE);
             let words = floor_char(text, most - 256);
-            let cut = text[words..most]
-                .rfind(is_space)
-                .map_or(most, |space| words + space);
+            let cut = text[words..most].rfind(is_space).map_or(most, |space| words + space);
             self.finish(text, cut);
         }
         self.quotes.expire(position);

@@ -122,11 +122,7 @@ fn evidence() -> &'static Evidence {
                     {
                         words.push((word, set));
                     }
-                    Item::Setting {
-                        key: "letters",
-                        value,
-                        ..
-                    } => {
+                    Item::Setting { key: "letters", value, .. } => {
                         letters.extend(value.split("").filter(|c| !c.is_empty()).map(|c| (c, set)));
                     }
                     _ => {}
@@ -140,10 +136,7 @@ fn evidence() -> &'static Evidence {
             }
             table
         };
-        Evidence {
-            words: table(&words),
-            letters: table(&letters),
-        }
+        Evidence { words: table(&words), letters: table(&letters) }
     })
 }
 
@@ -169,11 +162,7 @@ pub(super) fn paragraph(text: &str, before: Option<Language>) -> Option<Language
             return seen.answer();
         }
         if is_line_end(c) {
-            lines += if c == '\u{c}' {
-                2
-            } else {
-                i32::from(c != '\r')
-            };
+            lines += if c == '\u{c}' { 2 } else { i32::from(c != '\r') };
             if lines > 1 {
                 return seen.answer();
             }
@@ -234,12 +223,7 @@ impl Seen {
         let mut set = self.evidence.words.get(word);
         if set == 0 && first.is_uppercase() {
             let mut small = [0; LONGEST_WORD + 8];
-            let head = first
-                .to_lowercase()
-                .next()
-                .unwrap_or(first)
-                .encode_utf8(&mut small)
-                .len();
+            let head = first.to_lowercase().next().unwrap_or(first).encode_utf8(&mut small).len();
             let tail = &word[first.len_utf8()..];
             small[head..head + tail.len()].copy_from_slice(tail.as_bytes());
             if let Ok(small) = std::str::from_utf8(&small[..head + tail.len()]) {
@@ -264,21 +248,12 @@ impl Seen {
 
     /// The script of most letters; Japanese is told by its kana.
     fn script(&self) -> Option<Script> {
-        let (kana, han) = (
-            self.scripts[Script::Kana as usize],
-            self.scripts[Script::Han as usize],
-        );
+        let (kana, han) = (self.scripts[Script::Kana as usize], self.scripts[Script::Han as usize]);
         let all: u32 = self.scripts.iter().sum();
         if 2 * (kana + han) > all {
-            return Some(if 10 * kana > kana + han {
-                Script::Kana
-            } else {
-                Script::Han
-            });
+            return Some(if 10 * kana > kana + han { Script::Kana } else { Script::Han });
         }
-        let most = ALPHABETS
-            .into_iter()
-            .max_by_key(|&script| self.scripts[script as usize])?;
+        let most = ALPHABETS.into_iter().max_by_key(|&script| self.scripts[script as usize])?;
         (self.scripts[most as usize] > 0).then_some(most)
     }
 
@@ -292,12 +267,7 @@ impl Seen {
         }
         let (language, best, second) = self.best_two(script);
         // The language of the paragraph before needs less to go on.
-        best > second
-            + if self.before == Some(language) {
-                SURE_AGAIN
-            } else {
-                SURE
-            }
+        best > second + if self.before == Some(language) { SURE_AGAIN } else { SURE }
     }
 
     fn answer(&self) -> Option<Language> {
@@ -317,9 +287,7 @@ impl Seen {
     }
 
     fn answer_by_words(&self, script: Script) -> Option<Language> {
-        let before = self
-            .before
-            .filter(|&language| Script::written(language) == script);
+        let before = self.before.filter(|&language| Script::written(language) == script);
         let (language, best, second) = self.best_two(script);
         match before {
             Some(_) if best < second + UNSURE => before,

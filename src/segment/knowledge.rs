@@ -159,9 +159,7 @@ impl Knowledge {
             match item? {
                 Item::Word { roles, word, .. } => words.push((word, roles)),
                 Item::Setting { line, key, value } => {
-                    self.settings
-                        .set(key, value)
-                        .map_err(|what| Malformed { line, what })?;
+                    self.settings.set(key, value).map_err(|what| Malformed { line, what })?;
                 }
             }
         }
@@ -222,10 +220,7 @@ impl Knowledge {
 
     /// What is known of words that end like this one.
     pub(super) fn suffix_roles(&self, word: &str) -> Roles {
-        let known = self
-            .suffixes
-            .iter()
-            .filter(|(suffix, _)| word.ends_with(&**suffix));
+        let known = self.suffixes.iter().filter(|(suffix, _)| word.ends_with(&**suffix));
         known.fold(Roles::default(), |all, &(_, roles)| all.and(roles))
     }
 }
@@ -275,11 +270,7 @@ pub(super) enum Item<'f> {
         word: &'f str,
     },
     /// A line `key = value` of the section `[settings]`.
-    Setting {
-        line: usize,
-        key: &'f str,
-        value: &'f str,
-    },
+    Setting { line: usize, key: &'f str, value: &'f str },
 }
 
 /// All that a file says, in order.
@@ -288,41 +279,25 @@ pub(super) fn items(file: &str) -> impl Iterator<Item = Result<Item<'_>, Malform
     let mut found = Vec::new();
     for (index, line) in file.lines().enumerate() {
         let line_number = index + 1;
-        let fail = |what| {
-            Err(Malformed {
-                line: line_number,
-                what,
-            })
-        };
+        let fail = |what| Err(Malformed { line: line_number, what });
         let line = line.split('#').next().unwrap_or_default().trim();
-        if let Some(name) = line
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-        {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             section = Some(name);
             if name != "settings" && Roles::SECTIONS.iter().all(|(known, _)| *known != name) {
                 found.push(fail("unknown section"));
             }
         } else if section == Some("settings") && !line.is_empty() {
             found.push(match line.split_once('=') {
-                Some((key, value)) => Ok(Item::Setting {
-                    line: line_number,
-                    key: key.trim(),
-                    value: value.trim(),
-                }),
+                Some((key, value)) => {
+                    Ok(Item::Setting { line: line_number, key: key.trim(), value: value.trim() })
+                }
                 None => fail("a setting needs the form `key = value`"),
             });
         } else {
-            let roles = Roles::SECTIONS
-                .iter()
-                .find(|(known, _)| Some(*known) == section);
+            let roles = Roles::SECTIONS.iter().find(|(known, _)| Some(*known) == section);
             for word in line.split_whitespace() {
                 found.push(match roles {
-                    Some(&(section, roles)) => Ok(Item::Word {
-                        section,
-                        roles,
-                        word,
-                    }),
+                    Some(&(section, roles)) => Ok(Item::Word { section, roles, word }),
                     None => fail("a word before the first section"),
                 });
             }

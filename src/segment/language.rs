@@ -122,9 +122,7 @@ impl FromStr for Language {
             .iter()
             .copied()
             .find(|language| language.code() == code)
-            .ok_or_else(|| UnknownLanguage {
-                code: code.to_owned(),
-            })
+            .ok_or_else(|| UnknownLanguage { code: code.to_owned() })
     }
 }
 

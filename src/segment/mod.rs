@@ -119,10 +119,7 @@ impl Segmenter {
 
     /// The sentences of a text, in order. What lies between two of them is white space.
     pub fn sentences<'t>(&self, text: &'t str) -> Sentences<'t> {
-        Sentences {
-            text,
-            engine: Engine::new(self.clone()),
-        }
+        Sentences { text, engine: Engine::new(self.clone()) }
     }
 
     /// The sentences of a reader, each with its text; offsets count from the reader's beginning.
@@ -170,11 +167,8 @@ impl Sentence {
     /// Takes note of a quotation that overlaps the sentence. Inner quotations come first.
     fn stands_in(&mut self, quotation: Range<usize>) {
         self.opens_quotation |= self.range.contains(&quotation.start);
-        let overlap = self
-            .range
-            .end
-            .min(quotation.end)
-            .saturating_sub(self.range.start.max(quotation.start));
+        let overlap =
+            self.range.end.min(quotation.end).saturating_sub(self.range.start.max(quotation.start));
         if self.quotation.is_none() && 2 * overlap > self.range.len() {
             self.quotation = Some(quotation);
         }

@@ -154,9 +154,7 @@ impl<'a> Rules<'a> {
                     // A single straight mark.
                     None => {
                         let after = self.text[at + c.len_utf8()..].chars().next();
-                        after
-                            .is_none_or(|after| !is_letter(after))
-                            .then_some(at + c.len_utf8())
+                        after.is_none_or(|after| !is_letter(after)).then_some(at + c.len_utf8())
                     }
                 };
                 end.map(|end| (end, true))
@@ -169,10 +167,7 @@ impl<'a> Rules<'a> {
     /// The same after a space, where a mark may open as well.
     fn spaced_closer(&self, at: usize) -> Option<(usize, bool)> {
         match Mark::at(self.text, at) {
-            Some(mark) => self
-                .quotes
-                .would_close(mark, self.knowledge)
-                .then_some((mark.end, true)),
+            Some(mark) => self.quotes.would_close(mark, self.knowledge).then_some((mark.end, true)),
             None => self.note(at).map(|end| (end, false)),
         }
     }
@@ -180,11 +175,7 @@ impl<'a> Rules<'a> {
     /// The end of the number of a note at `at`, as `[12]`.
     fn note(&self, at: usize) -> Option<usize> {
         let number = self.text[at..].strip_prefix('[')?;
-        let digits = number
-            .bytes()
-            .take(4)
-            .take_while(u8::is_ascii_digit)
-            .count();
+        let digits = number.bytes().take(4).take_while(u8::is_ascii_digit).count();
         (digits > 0 && number[digits..].starts_with(']')).then_some(at + digits + 2)
     }
 

@@ -15,10 +15,7 @@ const FEW_WORDS: usize = 3;
 impl<'a> Rules<'a> {
     /// A full stop, white space, and then no small letter.
     pub(super) fn breaks_at_period(&self, run: &Run, next: &Next) -> bool {
-        if self
-            .knowledge
-            .ends_in_long_word(&self.text[self.start..run.at])
-        {
+        if self.knowledge.ends_in_long_word(&self.text[self.start..run.at]) {
             return true;
         }
         let word = self.word_before(run.at);
@@ -85,9 +82,7 @@ impl<'a> Rules<'a> {
         let mut at = begin;
         while joined.len() <= 12 {
             let spaces: &[char] = &[' ', '\u{a0}', '\u{202f}'];
-            let before = self.text[self.start..at]
-                .strip_suffix(spaces)?
-                .strip_suffix('.');
+            let before = self.text[self.start..at].strip_suffix(spaces)?.strip_suffix('.');
             let Some(before) = before else { break };
             let end = self.start + before.len();
             let piece = self.word_before(end);
@@ -116,10 +111,7 @@ impl<'a> Rules<'a> {
         let (after, end) = self.next_word(next);
         end == '.'
             && after.len() <= 8
-            && self
-                .knowledge
-                .roles(&format!("{word}.{after}"))
-                .is_abbreviation()
+            && self.knowledge.roles(&format!("{word}.{after}")).is_abbreviation()
     }
 
     /// Is the word that ends at `end` nothing but a word of so many letters or more?
@@ -128,10 +120,7 @@ impl<'a> Rules<'a> {
         word.chars().count() >= letters
             && word.chars().all(|c| kind(c) == Kind::Lower)
             && !self.lacks_vowels(word)
-            && !self
-                .roles_before(word, end - word.len())
-                .0
-                .is_abbreviation()
+            && !self.roles_before(word, end - word.len()).0.is_abbreviation()
     }
 
     /// A full stop after an abbreviation that begins at `begin`.
@@ -172,10 +161,7 @@ impl<'a> Rules<'a> {
         let word = self.previous_word(begin);
         word.chars().any(|c| kind(c) == Kind::Digit)
             || is_roman(word)
-            || self
-                .knowledge
-                .roles(word)
-                .has(Roles::UNIT.and(Roles::EITHER))
+            || self.knowledge.roles(word).has(Roles::UNIT.and(Roles::EITHER))
     }
 
     /// Is the sentence up to `end` too short to be one?
@@ -210,24 +196,17 @@ impl<'a> Rules<'a> {
             return true;
         }
         let before = self.previous_word(begin);
-        let roles = self
-            .knowledge
-            .roles(before)
-            .and(self.knowledge.suffix_roles(before));
+        let roles = self.knowledge.roles(before).and(self.knowledge.suffix_roles(before));
         !roles.has(Roles::COUNTING)
     }
 
     /// One letter alone, as before a name.
     fn is_initial(&self, word: &str, begin: usize) -> bool {
         let mut letters = word.chars().filter(|&c| kind(c) != Kind::Ignored);
-        let single = letters
-            .next()
-            .is_some_and(|c| is_letter(c) && !is_unspaced(c) && !is_syllable(c))
-            && letters.next().is_none();
-        let before = self.text[self.start..begin]
-            .chars()
-            .next_back()
-            .unwrap_or(' ');
+        let single =
+            letters.next().is_some_and(|c| is_letter(c) && !is_unspaced(c) && !is_syllable(c))
+                && letters.next().is_none();
+        let before = self.text[self.start..begin].chars().next_back().unwrap_or(' ');
         single
             && matches!(
                 kind(before),
@@ -251,15 +230,9 @@ impl<'a> Rules<'a> {
 
     /// The word that ends at `end`; full stops, hyphens and apostrophes inside belong to it.
     fn word_before(&self, end: usize) -> &'a str {
-        let begin = self
-            .start
-            .max(floor_char(self.text, end.saturating_sub(LONGEST_WORD)));
+        let begin = self.start.max(floor_char(self.text, end.saturating_sub(LONGEST_WORD)));
         let before = &self.text[begin..end];
-        let ascii = before
-            .bytes()
-            .rev()
-            .take_while(u8::is_ascii_alphanumeric)
-            .count();
+        let ascii = before.bytes().rev().take_while(u8::is_ascii_alphanumeric).count();
         let mut start = before.len() - ascii;
         if before[..start].ends_with(' ') {
             return &before[start..];
@@ -306,9 +279,7 @@ fn is_dotted(word: &str) -> bool {
 fn is_roman(word: &str) -> bool {
     !word.is_empty()
         && word.len() < 9
-        && word
-            .bytes()
-            .all(|byte| matches!(byte, b'I' | b'V' | b'X' | b'L' | b'C'))
+        && word.bytes().all(|byte| matches!(byte, b'I' | b'V' | b'X' | b'L' | b'C'))
 }
 
 /// A letter of the Latin, Cyrillic or Greek script that makes no syllable?

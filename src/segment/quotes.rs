@@ -43,13 +43,7 @@ impl Mark {
         }
         let end = text.len() - rest.as_str().len();
         let before = text[..at].chars().next_back().unwrap_or('\n');
-        Some(Mark {
-            mark,
-            at,
-            end,
-            before,
-            after: rest.next().unwrap_or('\n'),
-        })
+        Some(Mark { mark, at, end, before, after: rest.next().unwrap_or('\n') })
     }
 
     /// May a quotation begin here, going by the neighbours?
@@ -138,11 +132,7 @@ impl Quotes {
     /// Takes note of a mark.
     pub(super) fn see(&mut self, mark: Mark, at_start: bool, knowledge: &Knowledge) -> Change {
         self.expire(mark.at);
-        if at_start
-            && let Some(i) = self
-                .open
-                .iter()
-                .position(|o| o.carried && o.mark == mark.mark)
+        if at_start && let Some(i) = self.open.iter().position(|o| o.carried && o.mark == mark.mark)
         {
             // Every paragraph of a long quotation begins with a mark; only the last one closes.
             self.open[i].carried = false;
@@ -160,11 +150,7 @@ impl Quotes {
             if self.open.len() == DEEPEST {
                 self.open.remove(0);
             }
-            self.open.push(Open {
-                mark: mark.mark,
-                at: mark.at,
-                carried: false,
-            });
+            self.open.push(Open { mark: mark.mark, at: mark.at, carried: false });
         }
         Change::None
     }
@@ -175,9 +161,7 @@ impl Quotes {
             return None;
         }
         let i = self.open.iter().rposition(|open| {
-            knowledge
-                .closers(open.mark)
-                .is_some_and(|closers| closers.contains(mark.mark))
+            knowledge.closers(open.mark).is_some_and(|closers| closers.contains(mark.mark))
         })?;
         // After a space and before a letter a mark can only open.
         let opens = mark.can_open()
@@ -210,11 +194,7 @@ impl Quotes {
     /// Gives up quotations that are too long at `position`.
     #[inline]
     pub(super) fn expire(&mut self, position: usize) {
-        while self
-            .open
-            .first()
-            .is_some_and(|open| open.at + LONGEST < position)
-        {
+        while self.open.first().is_some_and(|open| open.at + LONGEST < position) {
             self.open.remove(0);
         }
     }

@@ -53,37 +53,21 @@ impl<'a> Rules<'a> {
         let run = self.run(at);
         let next = self.next(run.end);
         let breaks = self.breaks(&run, &next);
-        Decision {
-            run_end: run.end,
-            sentence_end: breaks.then_some(next.closed),
-        }
+        Decision { run_end: run.end, sentence_end: breaks.then_some(next.closed) }
     }
 
     fn is_terminator(&self, c: char) -> bool {
         kind(c) == Kind::Terminator
-            || self
-                .knowledge
-                .settings
-                .terminator
-                .is_some_and(|extra| c == extra as char)
+            || self.knowledge.settings.terminator.is_some_and(|extra| c == extra as char)
     }
 
     #[inline]
     fn run(&self, at: usize) -> Run {
         let bytes = self.text.as_bytes();
         if bytes[at] == b'.'
-            && bytes
-                .get(at + 1)
-                .is_some_and(|&next| next.is_ascii() && self.is_plain(next))
+            && bytes.get(at + 1).is_some_and(|&next| next.is_ascii() && self.is_plain(next))
         {
-            return Run {
-                at,
-                end: at + 1,
-                period: true,
-                ellipsis: false,
-                wide: false,
-                last: '.',
-            };
+            return Run { at, end: at + 1, period: true, ellipsis: false, wide: false, last: '.' };
         }
         self.long_run(at)
     }
@@ -106,14 +90,7 @@ impl<'a> Rules<'a> {
             last = c;
         }
         let ellipsis = periods > 1 || matches!(last, '…' | '‥');
-        Run {
-            at,
-            end,
-            period: count == 1 && last == '.',
-            ellipsis,
-            wide,
-            last,
-        }
+        Run { at, end, period: count == 1 && last == '.', ellipsis, wide, last }
     }
 
     fn breaks(&self, run: &Run, next: &Next) -> bool {
@@ -180,10 +157,7 @@ impl<'a> Rules<'a> {
         let words = self.text[next.at..].split(' ').take(3);
         words.skip(1).any(|word| {
             word.len() <= LONGEST_WORD
-                && self
-                    .knowledge
-                    .roles(word.trim_end_matches([',', '.', ':']))
-                    .has(Roles::SAYING)
+                && self.knowledge.roles(word.trim_end_matches([',', '.', ':'])).has(Roles::SAYING)
         })
     }
 

@@ -80,12 +80,7 @@ pub(super) const NO_EXTRA: u8 = b'!';
 impl Scanner {
     /// A scanner that starts at `position`.
     pub(super) fn new(position: usize, extra: u8) -> Self {
-        Scanner {
-            extra,
-            block: position,
-            mask: 0,
-            end: position,
-        }
+        Scanner { extra, block: position, mask: 0, end: position }
     }
 
     /// The offset of the next mark, or `None` where the text has no more.

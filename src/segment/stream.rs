@@ -79,10 +79,7 @@ impl<R: Read> Stream<R> {
                     bytes.truncate(filled);
                     if error.kind() != std::io::ErrorKind::Interrupted {
                         let offset = self.base + self.window.len() + filled;
-                        self.failure = Some(StreamError::Read {
-                            offset,
-                            source: error,
-                        });
+                        self.failure = Some(StreamError::Read { offset, source: error });
                         self.last = true;
                     }
                 }
@@ -99,8 +96,7 @@ impl<R: Read> Stream<R> {
                 error.valid_up_to()
             }
         };
-        self.window
-            .push_str(std::str::from_utf8(&bytes[..valid]).expect("checked above"));
+        self.window.push_str(std::str::from_utf8(&bytes[..valid]).expect("checked above"));
         self.rest = bytes.split_off(valid);
         self.engine.shift(keep);
     }

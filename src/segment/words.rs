@@ -17,18 +17,12 @@ impl WordTable {
     /// A table with room for `words` words.
     pub(super) fn with_room_for(words: usize) -> Self {
         let slots = (2 * words + 2).next_power_of_two();
-        WordTable {
-            slots: vec![(0, 0); slots],
-            count: 0,
-        }
+        WordTable { slots: vec![(0, 0); slots], count: 0 }
     }
 
     /// Joins `bits` to those that the word has.
     pub(super) fn add(&mut self, word: &str, bits: u32) {
-        assert!(
-            2 * self.count < self.slots.len(),
-            "a table of words is full"
-        );
+        assert!(2 * self.count < self.slots.len(), "a table of words is full");
         let hash = hash(word);
         let slot = self.slot(hash);
         let (tag, value) = &mut self.slots[slot];
@@ -74,15 +68,9 @@ fn hash(word: &str) -> u64 {
     let mut hash = word.len() as u64;
     let mut eights = word.as_bytes().chunks_exact(8);
     for eight in &mut eights {
-        hash = mix(
-            hash,
-            u64::from_le_bytes(eight.try_into().expect("eight bytes")),
-        );
+        hash = mix(hash, u64::from_le_bytes(eight.try_into().expect("eight bytes")));
     }
-    let rest = eights
-        .remainder()
-        .iter()
-        .fold(0, |rest, &byte| rest << 8 | u64::from(byte));
+    let rest = eights.remainder().iter().fold(0, |rest, &byte| rest << 8 | u64::from(byte));
     hash = mix(hash, rest);
     hash ^ hash >> 31
 }
