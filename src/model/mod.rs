@@ -14,7 +14,9 @@ mod weights;
 use std::path::Path;
 
 pub(crate) use bytes::Bytes;
-pub(crate) use config::{Activation, Architecture, Config, Pooling, Problem};
+#[cfg(feature = "rust-bert")]
+pub(crate) use config::Architecture;
+pub(crate) use config::{Activation, Config, Pooling, Problem};
 pub(crate) use tensors::{Matrix, Tensors, Values};
 #[cfg(feature = "rust-bert")]
 pub(crate) use weights::{Head, Layer};

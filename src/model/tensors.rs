@@ -260,13 +260,4 @@ impl Matrix {
             }
         }
     }
-
-    /// All values as f32, row after row.
-    pub(crate) fn to_f32(&self) -> Vec<f32> {
-        let mut out = vec![0.0; self.rows * self.columns];
-        for (row, out) in out.chunks_exact_mut(self.columns).enumerate() {
-            self.row(row, out);
-        }
-        out
-    }
 }
