@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let lines = std::fs::read_to_string("tests/fixtures/parity/sentences.jsonl")?;
     let sentences: Vec<String> = lines
         .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line))
+        .map(serde_json::from_str::<serde_json::Value>)
         .map(|row| Ok(row?["text"].as_str().ok_or("a row without a text")?.to_owned()))
         .collect::<Result<_, Box<dyn std::error::Error>>>()?;
 
