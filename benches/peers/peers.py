@@ -109,6 +109,11 @@ def ctranslate(compute_type):
 
     path = WORK / "ctranslate2"
     if not path.exists():
+        # The converter uses the new name of an argument that this transformers calls torch_dtype.
+        import transformers
+
+        original = transformers.BertModel.from_pretrained
+        transformers.BertModel.from_pretrained = lambda *given, dtype=None, **named: original(*given, **named)
         ctranslate2.converters.TransformersConverter(str(encoder_dir())).convert(str(path))
     encoder = ctranslate2.Encoder(str(path), device="cpu", compute_type=compute_type, intra_threads=ARGS.threads)
 
