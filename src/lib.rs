@@ -37,7 +37,7 @@
 //!
 //! # Features
 //!
-//! - `bundled` (default): embeds `models/demarche-small` and adds [`Tagger::bundled`].
+//! - `bundled` (default): embeds `models/demarche-small` and adds `Tagger::bundled`.
 //! - `rust-bert`: [`Backend::RustBert`], for GPUs and DeBERTa-v2. Needs libtorch 2.4.0 to build and to run
 //!   (`docs/rust-bert.md`), and compiles C++.
 
