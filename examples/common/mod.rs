@@ -8,7 +8,6 @@ use std::process::ExitCode;
 
 use clap::Args;
 use demarche::{Backend, Tagger, TaggerBuilder};
-use indicatif::{ProgressBar, ProgressStyle};
 
 /// Whatever stops a program; its message says what and where.
 pub type Failure = Box<dyn Error>;
@@ -62,19 +61,6 @@ pub fn open(path: &Path) -> io::Result<Box<dyn Read>> {
         return Err(io::ErrorKind::IsADirectory.into());
     }
     Ok(Box::new(file))
-}
-
-/// A bar on standard error over the bytes of the files; only a terminal gets to see it.
-pub fn progress(files: &[PathBuf]) -> ProgressBar {
-    let size = |path: &PathBuf| Some(path.metadata().ok()?.len());
-    match files.iter().map(size).sum::<Option<u64>>() {
-        Some(bytes) => {
-            let template = "{bar:32} {bytes} of {total_bytes}, {eta} left";
-            let style = ProgressStyle::with_template(template).expect("a valid template");
-            ProgressBar::new(bytes).with_style(style)
-        }
-        None => ProgressBar::new_spinner(),
-    }
 }
 
 /// Runs a program to its exit status: what it returns, or 1 with the failure on standard error.
