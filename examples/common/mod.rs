@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use demarche::{Backend, Tagger, TaggerBuilder};
+use demarche::{Backend, Device, Tagger, TaggerBuilder};
 
 /// Whatever stops a program; its message says what and where.
 pub type Failure = Box<dyn Error>;
@@ -46,7 +46,11 @@ impl ModelArgs {
 fn backend(name: &str) -> Result<Backend, &'static str> {
     match name {
         "cpu" => Ok(Backend::Cpu),
-        "rust-bert" => Err("this program was built without it"),
+        // On the first GPU if there is one.
+        "rust-bert" if cfg!(feature = "rust-bert") => {
+            Ok(Backend::RustBert { device: Device::Best })
+        }
+        "rust-bert" => Err("this program was built without the feature rust-bert"),
         _ => Err("expected cpu or rust-bert"),
     }
 }
