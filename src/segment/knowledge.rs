@@ -77,6 +77,22 @@ impl Roles {
     }
 }
 
+/// Words that are a side of an abbreviation with full stops, which may be written with spaces:
+/// `p.n` begins `p.n.e`, and `e` and `n.e` end it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Part {
+    /// With one more piece it is an abbreviation.
+    pub(super) begins: bool,
+    /// With pieces before it is an abbreviation.
+    pub(super) ends: bool,
+}
+
+impl Part {
+    // In the table of words, beside the bits of the roles.
+    const BEGINS: u32 = 1 << 16;
+    const ENDS: u32 = 1 << 17;
+}
+
 /// What the sections and settings of one file say.
 #[derive(Debug, Default)]
 pub(super) struct Knowledge {
@@ -106,8 +122,31 @@ pub(super) struct Settings {
     pub(super) capital_nouns: bool,
     /// Short quotations are not split.
     pub(super) whole_quotations: bool,
-    /// Opening mark and the closing marks that it may have, most usual first.
-    pub(super) quotes: Vec<(char, String)>,
+    /// The marks that may close a quotation, a bit each, by the mark that opens it.
+    quotes: [u32; QUOTATION_MARKS],
+}
+
+const QUOTATION_MARKS: usize = 23;
+
+/// The place of a quotation mark among all that may open or close one.
+#[inline]
+fn mark_index(mark: char) -> Option<usize> {
+    Some(match mark {
+        '\u{2018}'..='\u{201F}' => mark as usize - 0x2018,
+        '「'..='』' => mark as usize - '「' as usize + 8,
+        '"' => 12,
+        '\'' => 13,
+        '`' => 14,
+        ',' => 15,
+        '«' => 16,
+        '»' => 17,
+        '‹' => 18,
+        '›' => 19,
+        '｢' => 20,
+        '｣' => 21,
+        '＂' => 22,
+        _ => return None,
+    })
 }
 
 /// A line that the files may not have.
@@ -143,9 +182,14 @@ impl Knowledge {
             neutral.retain(|(word, _)| words.iter().all(|(own, _)| own != word));
         }
         words.append(&mut neutral);
-        knowledge.words = WordTable::with_room_for(2 * words.len());
+        let mut entries = Vec::with_capacity(2 * words.len());
         for (word, roles) in words {
-            knowledge.add(word, roles);
+            knowledge.add(word, roles, &mut entries);
+        }
+        knowledge.longest = entries.iter().map(|(word, _)| word.len()).max().unwrap_or(0);
+        knowledge.words = WordTable::with_room_for(entries.len());
+        for (word, bits) in entries {
+            knowledge.words.add(&word, bits);
         }
         Ok(knowledge)
     }
@@ -168,7 +212,7 @@ impl Knowledge {
 
     /// A word with a small first letter stands for its capitalised form, too; an abbreviation of
     /// one letter does not, since a capital is an initial.
-    fn add(&mut self, word: &str, roles: Roles) {
+    fn add(&mut self, word: &str, roles: Roles, entries: &mut Vec<(String, u32)>) {
         if roles.is_abbreviation() && word.bytes().all(is_small_letter) {
             self.longest_abbreviation = self.longest_abbreviation.max(word.len());
         }
@@ -176,31 +220,61 @@ impl Knowledge {
             self.suffixes.push((suffix.into(), roles));
             return;
         }
-        self.longest = self.longest.max(word.len());
-        self.words.add(word, roles.0.into());
+        let first_entry = entries.len();
+        entries.push((word.to_owned(), roles.0.into()));
         let mut chars = word.chars();
         if let Some(first) = chars.next()
             && first.is_lowercase()
             && !(chars.as_str().is_empty() && roles.is_abbreviation())
         {
             let capital: String = first.to_uppercase().collect();
-            self.words.add(&(capital + chars.as_str()), roles.0.into());
+            entries.push((capital + chars.as_str(), roles.0.into()));
+        }
+        if roles.is_abbreviation() {
+            for entry in first_entry..entries.len() {
+                let word = entries[entry].0.clone();
+                for (dot, _) in word.match_indices('.') {
+                    entries.push((word[dot + 1..].to_owned(), Part::ENDS));
+                }
+                if let Some(dot) = word.rfind('.') {
+                    entries.push((word[..dot].to_owned(), Part::BEGINS));
+                }
+            }
         }
     }
 
-    /// The marks that close a quotation that `open` opens; `None` if it opens none.
-    pub(super) fn closers(&self, open: char) -> Option<&str> {
-        let pair = self.settings.quotes.iter().find(|(mark, _)| *mark == open);
-        pair.map(|(_, closers)| closers.as_str())
+    /// Does the mark open quotations?
+    #[inline]
+    pub(super) fn opens(&self, mark: char) -> bool {
+        mark_index(mark).is_some_and(|open| self.settings.quotes[open] != 0)
+    }
+
+    /// May `close` close a quotation that `open` opens?
+    #[inline]
+    pub(super) fn closes(&self, open: char, close: char) -> bool {
+        match (mark_index(open), mark_index(close)) {
+            (Some(open), Some(close)) => self.settings.quotes[open] >> close & 1 != 0,
+            _ => false,
+        }
     }
 
     /// What is known of a word.
     #[inline]
     pub(super) fn roles(&self, word: &str) -> Roles {
+        self.roles_and_part(word).0
+    }
+
+    /// What is known of a word, and of which side of a dotted abbreviation it is.
+    #[inline]
+    pub(super) fn roles_and_part(&self, word: &str) -> (Roles, Part) {
         if word.len() > self.longest {
-            return Roles::default();
+            return (Roles::default(), Part::default());
         }
-        Roles(self.words.get(word) as u16)
+        let bits = self.words.get(word);
+        (
+            Roles(bits as u16),
+            Part { begins: bits & Part::BEGINS != 0, ends: bits & Part::ENDS != 0 },
+        )
     }
 
     /// Is the end of `text`, back to a character that is no small letter, longer than any
@@ -242,7 +316,15 @@ impl Settings {
                     if marks.as_str().is_empty() {
                         return Err("a pair of quotation marks needs a closing mark");
                     }
-                    self.quotes.push((open, marks.as_str().to_owned()));
+                    let open = mark_index(open).ok_or("no quotation mark")?;
+                    let mut closers = 0;
+                    for mark in marks {
+                        closers |= 1 << mark_index(mark).ok_or("no quotation mark")?;
+                    }
+                    // The language's own file is read first.
+                    if self.quotes[open] == 0 {
+                        self.quotes[open] = closers;
+                    }
                 }
             }
             _ => return Err("unknown setting or value"),
