@@ -94,9 +94,11 @@ impl<'a> Rules<'a> {
             joined.prepend(".");
             joined.prepend(piece);
             at = end - piece.len();
-            let roles = self.knowledge.roles(joined.as_str());
+            let (roles, part) = self.knowledge.roles_and_part(joined.as_str());
             if roles.is_abbreviation() {
                 best = Some((roles, at));
+            } else if best.is_none() && !part.ends {
+                break; // no longer one ends so
             }
         }
         best
@@ -108,13 +110,14 @@ impl<'a> Rules<'a> {
             return false;
         }
         let (after, end) = self.next_word(next);
-        end == '.' && after.len() <= 8 && {
-            let mut joined = Joined::default();
-            joined.prepend(after);
-            joined.prepend(".");
-            joined.prepend(word);
-            self.knowledge.roles(joined.as_str()).is_abbreviation()
+        if end != '.' || after.len() > 8 || !self.knowledge.roles_and_part(after).1.ends {
+            return false;
         }
+        let mut joined = Joined::default();
+        joined.prepend(after);
+        joined.prepend(".");
+        joined.prepend(word);
+        self.knowledge.roles(joined.as_str()).is_abbreviation()
     }
 
     /// Is the word that ends at `end` nothing but a word of so many letters or more?

@@ -157,10 +157,10 @@ impl Quotes {
 
     /// The open quotation that `mark` would close.
     fn closes(&self, mark: Mark, knowledge: &Knowledge) -> Option<usize> {
+        let i = self.open.iter().rposition(|open| knowledge.closes(open.mark, mark.mark))?;
         if !mark.can_close() {
             return None;
         }
-        let i = self.open.iter().rposition(|open| knowledge.closes(open.mark, mark.mark))?;
         // After a space and before a letter a mark can only open.
         let opens = mark.can_open()
             && kind(mark.before) == Kind::Space
