@@ -106,13 +106,17 @@ impl Script {
 /// Words and letters of all languages, each with the set of languages that have it.
 struct Evidence {
     words: WordTable,
-    letters: WordTable,
+    /// By code point.
+    letters: Vec<Set>,
 }
+
+/// No letter that tells languages apart has this code point or a higher one.
+const BEYOND_LETTERS: usize = 0x1F00;
 
 fn evidence() -> &'static Evidence {
     static EVIDENCE: OnceLock<Evidence> = OnceLock::new();
     EVIDENCE.get_or_init(|| {
-        let (mut words, mut letters) = (Vec::new(), Vec::new());
+        let (mut words, mut letters) = (Vec::new(), vec![0; BEYOND_LETTERS]);
         for &language in Language::ALL {
             let set: Set = 1 << language as u32;
             for item in items(language.file()).flatten() {
@@ -123,20 +127,19 @@ fn evidence() -> &'static Evidence {
                         words.push((word, set));
                     }
                     Item::Setting { key: "letters", value, .. } => {
-                        letters.extend(value.split("").filter(|c| !c.is_empty()).map(|c| (c, set)));
+                        for letter in value.chars().filter(|&c| (c as usize) < BEYOND_LETTERS) {
+                            letters[letter as usize] |= set;
+                        }
                     }
                     _ => {}
                 }
             }
         }
-        let table = |entries: &[(&str, Set)]| {
-            let mut table = WordTable::with_room_for(entries.len());
-            for &(word, set) in entries {
-                table.add(word, set);
-            }
-            table
-        };
-        Evidence { words: table(&words), letters: table(&letters) }
+        let mut table = WordTable::with_room_for(words.len());
+        for (word, set) in words {
+            table.add(word, set);
+        }
+        Evidence { words: table, letters }
     })
 }
 
@@ -223,7 +226,7 @@ impl Seen {
             self.letters += script.weight();
         }
         if c > '\x7f' && script.is_shared() {
-            let set = self.evidence.letters.get(c.encode_utf8(&mut [0; 4]));
+            let set = self.evidence.letters.get(c as usize).copied().unwrap_or(0);
             self.add(set, LETTER);
         }
     }
