@@ -93,12 +93,59 @@ impl Part {
     const ENDS: u32 = 1 << 17;
 }
 
+/// A set of the last four letters of words; it may have more than were added, never less.
+#[derive(Debug)]
+struct Endings {
+    bits: [u64; 64],
+}
+
+impl Default for Endings {
+    fn default() -> Self {
+        Endings { bits: [0; 64] }
+    }
+}
+
+impl Endings {
+    /// The place of a word's last letters: four small ones of ASCII, or eight bytes of letters that
+    /// have two each. Other ends have none.
+    #[inline]
+    fn key(word: &str) -> Option<u64> {
+        let bytes = word.as_bytes();
+        let end = match (bytes.last_chunk::<4>(), bytes.last_chunk::<8>()) {
+            (Some(end), _) if end.iter().all(u8::is_ascii_lowercase) => {
+                u64::from(u32::from_le_bytes(*end))
+            }
+            // Latin, Greek, Cyrillic; no combining marks.
+            (_, Some(end))
+                if end.iter().step_by(2).all(|b| matches!(b, 0xC3..=0xC9 | 0xCE..=0xD1)) =>
+            {
+                u64::from_le_bytes(*end)
+            }
+            _ => return None,
+        };
+        Some(end.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 52)
+    }
+
+    fn add(&mut self, word: &str) {
+        if let Some(key) = Endings::key(word) {
+            self.bits[key as usize / 64] |= 1 << (key % 64);
+        }
+    }
+
+    #[inline]
+    fn may_have(&self, key: u64) -> bool {
+        self.bits[key as usize / 64] >> (key % 64) & 1 != 0
+    }
+}
+
 /// What the sections and settings of one file say.
 #[derive(Debug, Default)]
 pub(super) struct Knowledge {
     words: WordTable,
     /// Entries that begin with a hyphen: ends of words.
     suffixes: Vec<(Box<str>, Roles)>,
+    /// The ends of all abbreviations and their parts.
+    endings: Endings,
     /// Longest word in bytes: longer tokens need no look-up.
     longest: usize,
     /// Longest abbreviation of small letters only, in bytes.
@@ -189,6 +236,9 @@ impl Knowledge {
         knowledge.longest = entries.iter().map(|(word, _)| word.len()).max().unwrap_or(0);
         knowledge.words = WordTable::with_room_for(entries.len());
         for (word, bits) in entries {
+            if bits > u32::from(u16::MAX) || Roles(bits as u16).is_abbreviation() {
+                knowledge.endings.add(&word);
+            }
             knowledge.words.add(&word, bits);
         }
         Ok(knowledge)
@@ -285,11 +335,20 @@ impl Knowledge {
         let Some(begin) = bytes.len().checked_sub(self.longest_abbreviation + 1) else {
             return false;
         };
-        bytes[begin..].iter().all(|&byte| is_small_letter(byte))
-            && !self
-                .suffixes
-                .iter()
-                .any(|(suffix, roles)| roles.is_abbreviation() && text.ends_with(&**suffix))
+        bytes[begin..].iter().all(|&byte| is_small_letter(byte)) && !self.ends_in_suffix(text)
+    }
+
+    /// Is the end of `text` four letters or more of a word that is neither an abbreviation nor a
+    /// side of one?
+    #[inline]
+    pub(super) fn ends_in_whole_word(&self, text: &str) -> bool {
+        Endings::key(text).is_some_and(|key| !self.endings.may_have(key))
+            && !self.ends_in_suffix(text)
+    }
+
+    fn ends_in_suffix(&self, text: &str) -> bool {
+        let mut suffixes = self.suffixes.iter().filter(|(_, roles)| roles.is_abbreviation());
+        suffixes.any(|(suffix, _)| text.ends_with(&**suffix))
     }
 
     /// What is known of words that end like this one.

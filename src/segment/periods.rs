@@ -15,7 +15,11 @@ const FEW_WORDS: usize = 3;
 impl<'a> Rules<'a> {
     /// A full stop, white space, and then no small letter.
     pub(super) fn breaks_at_period(&self, run: &Run, next: &Next) -> bool {
-        if self.knowledge.ends_in_long_word(&self.text[self.start..run.at]) {
+        let before = &self.text[self.start..run.at];
+        if self.knowledge.ends_in_long_word(before)
+            || self.knowledge.ends_in_whole_word(before)
+                && before.chars().rev().take(4).any(|c| !is_consonant(c))
+        {
             return true;
         }
         let word = self.word_before(run.at);
