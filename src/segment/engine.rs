@@ -243,7 +243,7 @@ impl Engine {
     }
 
     /// Moves the beginning of the sentence over white space.
-    #[inline]
+    #[inline(always)]
     fn skip_space(&mut self, text: &str) {
         while let Some(c) = char_at(text, self.from).filter(|&c| is_space(c)) {
             self.from += c.len_utf8();

@@ -32,6 +32,7 @@ pub(super) struct Mark {
 
 impl Mark {
     /// The mark at `at`, if there is a quotation mark that counts.
+    #[inline]
     pub(super) fn at(text: &str, at: usize) -> Option<Mark> {
         let mark = char_at(text, at)?;
         let mut end = at + mark.len_utf8();
@@ -68,6 +69,7 @@ impl Mark {
     }
 
     /// May a quotation end here, going by the neighbours?
+    #[inline]
     fn can_close(&self) -> bool {
         match self.mark {
             // An apostrophe inside a word.
@@ -156,15 +158,16 @@ impl Quotes {
     }
 
     /// The open quotation that `mark` would close.
+    #[inline]
     fn closes(&self, mark: Mark, knowledge: &Knowledge) -> Option<usize> {
         let i = self.open.iter().rposition(|open| knowledge.closes(open.mark, mark.mark))?;
         if !mark.can_close() {
             return None;
         }
         // After a space and before a letter a mark can only open.
-        let opens = mark.can_open()
-            && kind(mark.before) == Kind::Space
+        let opens = kind(mark.before) == Kind::Space
             && !matches!(kind(mark.after), Kind::Space | Kind::Terminator)
+            && mark.can_open()
             && knowledge.opens(mark.mark);
         (!opens).then_some(i)
     }
