@@ -1,6 +1,8 @@
 //! Measures a model on labelled sentences: `cargo run --release --example evaluate -- dev.jsonl.gz`.
 
 mod common;
+#[path = "common/progress.rs"]
+mod progress;
 #[path = "evaluate/report.rs"]
 mod report;
 #[path = "evaluate/rows.rs"]
@@ -73,7 +75,7 @@ fn evaluate(args: &Args) -> Result<ExitCode, Failure> {
     let tagger = args.model.builder().build()?;
     let mut report = Report::new(tagger.labels(), tagger.thresholds());
     let mut predictions = args.predictions.as_deref().map(Predictions::create).transpose()?;
-    let progress = common::progress(&args.files);
+    let progress = progress::over(&args.files);
     let mut batch = Vec::with_capacity(BATCH_ROWS);
     for path in &args.files {
         for row in Rows::open(path, &progress)? {

@@ -1,6 +1,8 @@
 //! Tags the sentences of news articles by stance: `cargo run --release --example tag -- article.txt`.
 
 mod common;
+#[path = "common/progress.rs"]
+mod progress;
 
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, IsTerminal, Read, Write};
@@ -95,7 +97,7 @@ fn tag(args: Args) -> Result<ExitCode, Failure> {
     let files = if args.files.is_empty() { vec!["-".into()] } else { args.files };
     // On a terminal the text itself shows how far it is.
     let progress =
-        if io::stdout().is_terminal() { ProgressBar::hidden() } else { common::progress(&files) };
+        if io::stdout().is_terminal() { ProgressBar::hidden() } else { progress::over(&files) };
     let mut status = ExitCode::SUCCESS;
     for path in &files {
         let name = path.display().to_string();

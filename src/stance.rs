@@ -90,7 +90,7 @@ impl Stance {
         }
     }
 
-    /// The root event type of PLOVER.
+    /// The root event type of PLOVER. Concession is `YIELD`, which PLOVER 1.3 renames `CONCEDE`.
     pub const fn plover(self) -> &'static str {
         match self {
             Stance::Support => "SUPPORT",

@@ -76,6 +76,25 @@ fn repeated_sentences_are_encoded_once() {
     assert!(statistics.tokens > 6);
 }
 
+#[test]
+fn a_cache_changes_what_is_computed_but_no_result() {
+    let cached = builder().cache(100).build().unwrap();
+    assert_eq!(cached.tag(ARTICLE).unwrap(), tagger().tag(ARTICLE).unwrap());
+    let before = cached.statistics();
+    assert_eq!(before.cached, 0);
+    assert_eq!(cached.tag(ARTICLE).unwrap(), tagger().tag(ARTICLE).unwrap());
+    let after = cached.statistics();
+    assert_eq!(after.tokens, before.tokens, "the second call encodes nothing");
+    assert_eq!(
+        after.cached,
+        after.sentences - before.sentences - (after.repeated - before.repeated)
+    );
+
+    let mixed = ["Neu.", "Er lehnt den Vorschlag ab.", "Noch einmal neu."];
+    cached.logits(&mixed[1..2]).unwrap();
+    assert_eq!(cached.logits(&mixed).unwrap(), tagger().logits(&mixed).unwrap());
+}
+
 /// Gives its text in pieces of changing size.
 struct Drip<'t>(&'t [u8], usize);
 

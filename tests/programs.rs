@@ -60,7 +60,7 @@ fn fail(command: &mut Command, status: i32) -> String {
 
 #[test]
 fn help_and_version_of_every_program() {
-    for name in ["tag", "segment", "evaluate"] {
+    for name in ["tag", "segment", "evaluate", "bench"] {
         assert!(succeed(program(name).arg("--help")).contains(&format!("Usage: {name}")));
         let version = succeed(program(name).arg("--version"));
         assert!(version.ends_with(&format!("{}\n", env!("CARGO_PKG_VERSION"))), "{version}");
@@ -443,4 +443,27 @@ fn evaluate_names_file_and_line_of_bad_rows() {
     fs::write(&fake, good).unwrap();
     assert!(fail(evaluate().arg(&fake), 1).contains("expected gzip data"));
     assert!(fail(evaluate().arg("-").write_stdin("\n"), 1).contains("no rows"));
+}
+
+#[test]
+fn bench_ends_with_one_object_of_three_figures() {
+    let file = scratch("bench").join("sentences.txt");
+    fs::write(&file, "Paris vetoed the plan.\n\nBerlin welcomed it.\nParis vetoed the plan.\n")
+        .unwrap();
+    let mut bench = with_tiny_model("bench");
+    let output = succeed(bench.arg("--text").arg(&file).args(["--rounds", "1", "--threads", "2"]));
+    let last: Value = serde_json::from_str(output.lines().last().unwrap()).unwrap();
+    for field in ["tokens_per_s", "latency_ms"] {
+        assert!(last[field].as_f64().unwrap() > 0.0, "{last}");
+    }
+    if cfg!(target_os = "linux") {
+        assert!(last["peak_rss_mb"].as_f64().unwrap() > 1.0, "{last}");
+    }
+    assert_eq!(last.as_object().unwrap().len(), 3);
+
+    let missing = fail(with_tiny_model("bench").args(["--text", "not-there.txt"]), 1);
+    assert!(missing.contains("not-there.txt: "), "{missing}");
+    fs::write(&file, "\n \n").unwrap();
+    let empty = fail(with_tiny_model("bench").arg("--text").arg(&file), 1);
+    assert!(empty.contains("no sentence in it"), "{empty}");
 }

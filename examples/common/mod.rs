@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use demarche::{Backend, Tagger, TaggerBuilder};
-use indicatif::{ProgressBar, ProgressStyle};
+use demarche::{Backend, Device, Tagger, TaggerBuilder};
 
 /// Whatever stops a program; its message says what and where.
 pub type Failure = Box<dyn Error>;
@@ -47,7 +46,11 @@ impl ModelArgs {
 fn backend(name: &str) -> Result<Backend, &'static str> {
     match name {
         "cpu" => Ok(Backend::Cpu),
-        "rust-bert" => Err("this program was built without it"),
+        // On the first GPU if there is one.
+        "rust-bert" if cfg!(feature = "rust-bert") => {
+            Ok(Backend::RustBert { device: Device::Best })
+        }
+        "rust-bert" => Err("this program was built without the feature rust-bert"),
         _ => Err("expected cpu or rust-bert"),
     }
 }
@@ -62,19 +65,6 @@ pub fn open(path: &Path) -> io::Result<Box<dyn Read>> {
         return Err(io::ErrorKind::IsADirectory.into());
     }
     Ok(Box::new(file))
-}
-
-/// A bar on standard error over the bytes of the files; only a terminal gets to see it.
-pub fn progress(files: &[PathBuf]) -> ProgressBar {
-    let size = |path: &PathBuf| Some(path.metadata().ok()?.len());
-    match files.iter().map(size).sum::<Option<u64>>() {
-        Some(bytes) => {
-            let template = "{bar:32} {bytes} of {total_bytes}, {eta} left";
-            let style = ProgressStyle::with_template(template).expect("a valid template");
-            ProgressBar::new(bytes).with_style(style)
-        }
-        None => ProgressBar::new_spinner(),
-    }
 }
 
 /// Runs a program to its exit status: what it returns, or 1 with the failure on standard error.

@@ -1,55 +1,66 @@
 """Stage `distill`: a student learns a teacher's probabilities beside the labels.
 
-The teacher is a finished run (of more layers, say). Its probabilities for a sentence are those of the mean of its logits over
-the sentence's translations, so the student is also told to say the same in every language. Unlabelled sentences join the
-labelled ones.
+The teacher is a finished run (of more layers, say). It reads one translation of every labelled sentence and of a part of the
+unlabelled ones, English where there is one, and what it says holds for all translations: so the student also learns to say
+the same in every language. Of the unlabelled sentences, those in which the teacher sees a stance are kept, and some of the others.
 """
 
 import random
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from tokenizers import Tokenizer
 
 from .data import Row, find, read_parallel, read_rows
 from .labels import LANGUAGES
-from .train import Settings, predict, train, trained
+from .train import Settings, device, predict, train, trained
 
-#: Translations of one unlabelled sentence that the teacher reads.
-VOICES = 3
+#: From this probability of any label on, an unlabelled sentence is worth learning from; of the others, a part is kept.
+TELLING, DULL = 0.08, 0.25
 
 
-def unlabelled_rows(data: Path, seed: int = 3) -> list[Row]:
-    """Every unlabelled sentence in up to `VOICES` of its languages, as rows without labels whose labels are all unsure."""
-    chance = random.Random(seed)
+def unlabelled_rows(data: Path, count: int, seed: int = 3) -> list[Row]:
+    """`count` unlabelled sentences in all their languages, as rows without labels whose labels are all unsure."""
+    sentences = list(enumerate(read_parallel(find(data, "unlabelled"))))
     rows = []
-    for number, sentence in enumerate(read_parallel(find(data, "unlabelled"))):
-        known = [language for language in sentence if language in LANGUAGES]
-        for language in chance.sample(known, min(VOICES, len(known))):
-            rows.append(Row.unlabelled(f"U{number}", language, sentence[language]))
+    for number, sentence in random.Random(seed).sample(sentences, min(count, len(sentences))):
+        rows += [Row.unlabelled(f"U{number}", code, text) for code, text in sentence.items() if code in LANGUAGES]
     return rows
 
 
 def soft_labels(work: Path, teacher: str, rows: list[Row]) -> dict[str, list[float]]:
     """Group -> the teacher's probabilities [labels]; kept in the teacher's folder once made."""
-    folder = work / "runs" / teacher
-    cache = folder / "soft.npz"
+    cache = work / "runs" / teacher / "soft.npz"
     if not cache.exists():
-        model = trained(work, teacher)
+        groups: dict[str, Row] = {}
+        for row in rows:
+            if row.group not in groups or row.lang == "en":
+                groups[row.group] = row
         tokenizer = Tokenizer.from_file(str(work / "trimmed" / "tokenizer.json"))
-        logits = predict(model, tokenizer, [row.text for row in rows], limit=160, show=True)
-        groups, number = np.unique([row.group for row in rows], return_inverse=True)
-        total = np.zeros((len(groups), logits.shape[1]))
-        np.add.at(total, number, logits)
-        mean = total / np.bincount(number)[:, None]
-        np.savez(cache, groups=groups, p=1 / (1 + np.exp(-mean)))
+        with torch.autocast(device().type, torch.bfloat16):
+            texts = [row.text for row in groups.values()]
+            logits = predict(trained(work, teacher), tokenizer, texts, limit=160, show=True)
+        np.savez(cache, groups=list(groups), p=1 / (1 + np.exp(-logits)))
     saved = np.load(cache)
     return dict(zip(saved["groups"].tolist(), saved["p"].tolist()))
 
 
+def telling(rows: list[Row], soft: dict[str, list[float]], seed: int = 4) -> list[Row]:
+    """The groups in which the teacher sees something, and a part of the others."""
+    chance = random.Random(seed)
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.group].append(row)
+    kept = [group for group in groups if max(soft[group]) >= TELLING or chance.random() < DULL]
+    print(f"distill: {len(kept)} of {len(groups)} unlabelled sentences are kept")
+    return [row for group in kept for row in groups[group]]
+
+
 def distill(data: Path, work: Path, settings: Settings, teacher: str) -> Path:
     """Trains `settings.name` on labels and soft labels."""
-    labelled, more = read_rows(find(data, "train")), unlabelled_rows(data)
+    labelled, more = read_rows(find(data, "train")), unlabelled_rows(data, settings.unlabelled)
     soft = soft_labels(work, teacher, labelled + more)
-    return train(data, work, replace(settings, teacher=teacher), labelled + more, soft)
+    return train(data, work, replace(settings, teacher=teacher), labelled + telling(more, soft), soft)

@@ -51,6 +51,14 @@ def build(base: Path, layers: list[int], dropout: float = 0.0) -> BertForSequenc
     return prepare(model)
 
 
+def take_layers(model: BertForSequenceClassification, other: BertForSequenceClassification, layers: list[int]) -> None:
+    """Fills `model` with what `other` has learnt: everything but its layers, and of these `layers`, in this order."""
+    tensors = {name: tensor for name, tensor in other.state_dict().items() if not name.startswith("bert.encoder.")}
+    model.load_state_dict(tensors, strict=False)
+    for own, number in zip(model.bert.encoder.layer, layers, strict=True):
+        own.load_state_dict(other.bert.encoder.layer[number].state_dict())
+
+
 def prepare(model: BertForSequenceClassification) -> BertForSequenceClassification:
     """Freezes the word embeddings and lets the linear layers of encoder and pooler act quantised on demand."""
     model.bert.embeddings.word_embeddings.weight.requires_grad = False

@@ -14,7 +14,7 @@ QUOTES = [("“", "”"), ("„", "“"), ("«", "»"), ("»", "«"), ('"', '"')
 QUOTED = re.compile("[“„«»\"”「]([^“„«»\"”「」]+)[”“»«\"」]")
 RARE = {"threat", "concession"}
 #: The part of the unlabelled sentences that an epoch holds.
-UNLABELLED = 0.15
+UNLABELLED = 0.5
 
 
 def draws(rows: list[Row], chance: random.Random) -> int:

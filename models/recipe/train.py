@@ -15,7 +15,7 @@ from transformers import BertForSequenceClassification
 
 from .data import Row, find, read_rows
 from .measure import best_thresholds, truth
-from .model import attend_evenly, build, logits, parameter_groups, set_fake_quantization, standardise
+from .model import attend_evenly, build, logits, parameter_groups, set_fake_quantization, standardise, take_layers
 from .sampling import batches, encode, epoch_rows, pad, restyle
 
 
@@ -39,6 +39,10 @@ class Settings:
     #: Of a student: its teacher's run, and how much the teacher says against the labels.
     teacher: str = ""
     teacher_share: float = 0.5
+    #: Unlabelled sentences that the teacher reads.
+    unlabelled: int = 40_000
+    #: A finished run to start from; `layers` then are layers of it rather than of the base.
+    start: str = ""
     #: End early after so many steps, to look at the curve (0: do not).
     stop: int = 0
 
@@ -62,7 +66,8 @@ def positive_weights(rows: list[Row]) -> torch.Tensor:
 def trained(work: Path, run: str) -> BertForSequenceClassification:
     """The best state of a run, in evaluation mode, on the device."""
     folder = work / "runs" / run
-    model = build(work / "trimmed", list(run_settings(folder).layers))
+    count = len(run_settings(folder).layers)
+    model = build(work / "trimmed", list(range(count)))
     model.load_state_dict(torch.load(folder / "best.pt", map_location="cpu", weights_only=True)["model"])
     return model.to(device()).eval()
 
@@ -137,6 +142,8 @@ def train(
     rows = rows or read_rows(find(data, "train"))
     dev = quick_rows(read_rows(find(data, "dev")))
     model = build(work / "trimmed", list(settings.layers), settings.dropout).to(device())
+    if settings.start:
+        take_layers(model, trained(work, settings.start), list(settings.layers))
     optimizer = torch.optim.AdamW(
         parameter_groups(model, settings.rate, settings.layer_decay, settings.weight_decay), betas=(0.9, 0.98), fused=True
     )
@@ -156,7 +163,7 @@ def train(
         state = saved["state"]
         print(f"train: going on at step {state['step']} of {total}")
 
-    else:
+    elif not settings.start:
         model.eval()
         attend_evenly(model)
         first = [ids[:64] for ids in encode(tokenizer, [row.text for row in rows[:: len(rows) // 2000]], 64)]

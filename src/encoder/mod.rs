@@ -23,9 +23,13 @@ pub(crate) trait Encoder: Send + Sync + std::fmt::Debug {
     /// Logits `[sequences, labels]` in row order.
     ///
     /// May be called from many threads at a time; runs on the calling one, or lets it wait. A row
-    /// depends on its own sequence alone: bit for bit, or up to rounding with libtorch. Ids are below the vocabulary's size and sequences no longer
-    /// than the model's positions: the tokenizer room sees to both.
+    /// depends on its own sequence alone: bit for bit, or up to rounding with libtorch. Ids are below
+    /// the vocabulary's size and sequences no longer than the model's positions: the tokenizer room
+    /// sees to both.
     fn logits(&self, batch: Batch<'_>) -> Result<Vec<f32>>;
+
+    /// What errors call it.
+    fn name(&self) -> &'static str;
 
     /// Bytes of text whose tokens make a batch of a good size.
     ///

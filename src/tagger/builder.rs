@@ -75,6 +75,7 @@ pub struct TaggerBuilder {
     thresholds: Thresholds,
     long_sentences: LongSentences,
     threads: Option<usize>,
+    cached_sentences: usize,
 }
 
 impl TaggerBuilder {
@@ -144,6 +145,14 @@ impl TaggerBuilder {
         self
     }
 
+    /// How many sentences of earlier calls are remembered with their logits, least recently used ones
+    /// forgotten first: worth it for feeds that repeat themselves. Those of more than 2,048 bytes are not
+    /// kept. [`Statistics::cached`](crate::Statistics::cached) counts the hits. Default: 0.
+    pub fn cache(mut self, sentences: usize) -> Self {
+        self.cached_sentences = sentences;
+        self
+    }
+
     /// Loads and checks the model.
     ///
     /// # Errors
@@ -187,7 +196,13 @@ impl TaggerBuilder {
             });
             (tokenizer, encoder)
         });
-        let pipeline = Pipeline::new(tokenizer?, encoder?, config.labels.len(), threads)?;
+        let pipeline = Pipeline::new(
+            tokenizer?,
+            encoder?,
+            config.labels.len(),
+            threads,
+            self.cached_sentences,
+        )?;
         Ok(Tagger {
             shared: std::sync::Arc::new(Shared { segmenter: self.segmenter, pipeline, decider }),
         })

@@ -1,6 +1,7 @@
 //! Text in, statements out: segments, tokenizes, encodes and decides.
 
 mod builder;
+mod cache;
 mod decide;
 mod pipeline;
 mod statistics;
@@ -26,8 +27,9 @@ use pipeline::{Input, Pipeline};
 /// Tags the sentences of a text by stance.
 ///
 /// Cheap to clone and safe to share: clones use one model and one set of threads. A sentence's
-/// probabilities depend on nothing but its own text, bit for bit: not on its neighbours, the batch, the
-/// number of threads or the order of documents.
+/// probabilities depend on nothing but its own text: not on its neighbours, the batch, the number of
+/// threads or the order of documents. With [`Backend::Cpu`] that holds bit for bit, with
+/// [`Backend::RustBert`] up to rounding.
 ///
 /// A model that was loaded from a directory stays mapped: the files must not be truncated while it
 /// is in use.

@@ -1,9 +1,11 @@
 //! Sentences to logits: every different sentence once, spread over the threads.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
+use super::cache::Cache;
 use super::statistics::Counters;
 use crate::encoder::{Batch, Encoder};
 use crate::error::{Error, Result};
@@ -24,6 +26,8 @@ pub(crate) struct Pipeline {
     labels: usize,
     /// `None`: everything runs on the caller's thread.
     pool: Option<rayon::ThreadPool>,
+    /// `None`: nothing is kept from call to call.
+    cache: Option<Mutex<Cache>>,
     counters: Counters,
 }
 
@@ -36,6 +40,7 @@ impl Pipeline {
         encoder: Box<dyn Encoder>,
         labels: usize,
         threads: usize,
+        cached_sentences: usize,
     ) -> Result<Self> {
         let pool = match threads {
             1 => None,
@@ -50,7 +55,8 @@ impl Pipeline {
                 })?)
             }
         };
-        Ok(Pipeline { tokenizer, encoder, labels, pool, counters: Counters::default() })
+        let cache = (cached_sentences > 0).then(|| Mutex::new(Cache::new(cached_sentences)));
+        Ok(Pipeline { tokenizer, encoder, labels, pool, cache, counters: Counters::default() })
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -86,15 +92,50 @@ impl Pipeline {
             .collect();
         self.counters.count_sentences(inputs.len(), inputs.len() - different.len());
 
-        let mut logits = Vec::with_capacity(different.len() * self.labels);
-        for job in self.map(&self.jobs(&different), |job| self.job(job)) {
-            logits.extend(job?);
-        }
+        let logits = match &self.cache {
+            None => self.encode(&different)?,
+            Some(cache) => self.look_up(&different, cache)?,
+        };
         if different.len() == inputs.len() {
             return Ok(logits);
         }
         let row = |&row: &usize| &logits[row * self.labels..][..self.labels];
         Ok(row_of.iter().flat_map(row).copied().collect())
+    }
+
+    /// Logits of different sentences, those that the cache lacks encoded.
+    fn look_up(&self, inputs: &[Input<'_>], cache: &Mutex<Cache>) -> Result<Vec<f32>> {
+        let lock = || cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut logits = vec![0.0; inputs.len() * self.labels];
+        let mut missing = Vec::new();
+        let mut known = lock();
+        for (row, input) in logits.chunks_exact_mut(self.labels).zip(inputs) {
+            match known.get(input.text) {
+                Some(found) => row.copy_from_slice(found),
+                None => missing.push((*input, row)),
+            }
+        }
+        drop(known);
+        self.counters.count_cached(inputs.len() - missing.len());
+        let (new, rows): (Vec<Input<'_>>, Vec<&mut [f32]>) = missing.into_iter().unzip();
+        let encoded = self.encode(&new)?;
+        let mut known = lock();
+        for ((row, encoded), input) in
+            rows.into_iter().zip(encoded.chunks_exact(self.labels)).zip(&new)
+        {
+            row.copy_from_slice(encoded);
+            known.insert(input.text, encoded);
+        }
+        drop(known);
+        Ok(logits)
+    }
+
+    fn encode(&self, inputs: &[Input<'_>]) -> Result<Vec<f32>> {
+        let mut logits = Vec::with_capacity(inputs.len() * self.labels);
+        for job in self.map(&self.jobs(inputs), |job| self.job(job)) {
+            logits.extend(job?);
+        }
+        Ok(logits)
     }
 
     /// Cuts the inputs into runs of similar size.
@@ -127,7 +168,7 @@ impl Pipeline {
         let logits = self.encoder.logits(Batch { ids: &ids, ends: &ends })?;
         if !logits.iter().all(|logit| logit.is_finite()) {
             return Err(Error::Backend {
-                backend: "cpu",
+                backend: self.encoder.name(),
                 reason: "logits are not finite: the weights are so large that sums overflow".into(),
             });
         }

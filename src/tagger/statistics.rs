@@ -10,6 +10,9 @@ pub struct Statistics {
     pub sentences: u64,
     /// Of these, sentences that stood more than once in one call and were encoded only once.
     pub repeated: u64,
+    /// Of these, sentences that the cache had from an earlier call; see
+    /// [`TaggerBuilder::cache`](crate::TaggerBuilder::cache).
+    pub cached: u64,
     /// Token sequences that went through the encoder: a sentence, or a window of a long one.
     pub sequences: u64,
     /// Tokens that went through the encoder, special tokens included.
@@ -21,6 +24,7 @@ pub struct Statistics {
 pub(crate) struct Counters {
     sentences: AtomicU64,
     repeated: AtomicU64,
+    cached: AtomicU64,
     sequences: AtomicU64,
     tokens: AtomicU64,
 }
@@ -29,6 +33,10 @@ impl Counters {
     pub(crate) fn count_sentences(&self, sentences: usize, repeated: usize) {
         self.sentences.fetch_add(sentences as u64, Ordering::Relaxed);
         self.repeated.fetch_add(repeated as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_cached(&self, sentences: usize) {
+        self.cached.fetch_add(sentences as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn count_sequences(&self, sequences: usize, tokens: usize) {
@@ -41,6 +49,7 @@ impl Counters {
         Statistics {
             sentences: read(&self.sentences),
             repeated: read(&self.repeated),
+            cached: read(&self.cached),
             sequences: read(&self.sequences),
             tokens: read(&self.tokens),
         }

@@ -97,6 +97,10 @@ impl Encoder for Engine {
         self.give_back(scratch);
         Ok(logits)
     }
+
+    fn name(&self) -> &'static str {
+        "cpu"
+    }
 }
 
 impl fmt::Debug for Engine {

@@ -74,6 +74,10 @@ impl Encoder for LibTorch {
         Ok(logits)
     }
 
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
     /// Much at a time: the worker sorts sentences by length, so that little is padded.
     fn job_bytes(&self) -> usize {
         1 << 16
@@ -118,9 +122,11 @@ fn resolve(device: Device) -> Result<tch::Device> {
     }
 }
 
+const NAME: &str = "rust-bert";
+
 /// What libtorch says, in one line: it appends where in its source it stood.
 fn failure(reason: impl fmt::Display) -> Error {
     let reason = reason.to_string();
     let first = reason.lines().next().unwrap_or_default();
-    Error::Backend { backend: "rust-bert", reason: first.trim_end().to_owned() }
+    Error::Backend { backend: NAME, reason: first.trim_end().to_owned() }
 }
