@@ -24,16 +24,17 @@ class Settings:
     """What a run is made of. Rates are those of the top layer."""
 
     name: str = "small"
-    layers: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
-    epochs: int = 8
+    layers: tuple[int, ...] = tuple(range(12))
+    epochs: int = 5
     rate: float = 2e-4
-    layer_decay: float = 0.9
+    layer_decay: float = 0.88
     weight_decay: float = 0.01
     warm_up: float = 0.06
-    dropout: float = 0.0
-    tokens: int = 1024
+    dropout: float = 0.1
+    tokens: int = 1536
     limit: int = 160
-    quantized_share: float = 0.15
+    #: The last part of the steps, in which linear layers act as they would be shipped.
+    quantized_share: float = 0.0
     smoothing: float = 0.01
     seed: int = 1
     #: Of a student: its teacher's run, and how much the teacher says against the labels.
