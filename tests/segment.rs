@@ -293,6 +293,12 @@ fn a_long_stream_gives_the_sentences_of_the_whole_text_at_every_offset() {
 }
 
 #[test]
+fn the_guess_reads_no_more_of_a_long_word_than_a_stream_has() {
+    let text = format!(". {}{} . ", "a".repeat(150_000), "ї".repeat(300_000));
+    check_stream(&Segmenter::new(), &text, vec![64 << 10]);
+}
+
+#[test]
 fn a_text_without_an_end_is_cut_into_bounded_sentences() {
     for piece in ["word ", "word", "漢", ". ", "\"a"] {
         let text = piece.repeat((5 << 20) / piece.len());

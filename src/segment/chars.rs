@@ -179,6 +179,24 @@ pub(super) fn is_syllable(c: char) -> bool {
     matches!(c, '\u{AC00}'..='\u{D7A3}')
 }
 
+/// The character that begins at `at`; `None` at the end, or where no character begins.
+#[inline]
+pub(super) fn char_at(text: &str, at: usize) -> Option<char> {
+    match text.as_bytes().get(at) {
+        Some(&byte) if byte.is_ascii() => Some(byte.into()),
+        _ => text.get(at..)?.chars().next(),
+    }
+}
+
+/// The character that ends at `at`; `None` at the beginning.
+#[inline]
+pub(super) fn char_before(text: &str, at: usize) -> Option<char> {
+    match text.as_bytes()[..at].last() {
+        Some(&byte) if byte.is_ascii() => Some(byte.into()),
+        _ => text[..at].chars().next_back(),
+    }
+}
+
 /// The last character boundary at or before `position`.
 pub(super) fn floor_char(text: &str, position: usize) -> usize {
     let mut position = position.min(text.len());

@@ -107,8 +107,9 @@ fn abbreviations_hold_sentences_together() {
 fn every_terminator_and_quotation_mark_is_scanned_for() {
     for (name, file) in files() {
         let settings = Knowledge::read(file).expect("a well-formed file").settings;
-        for (open, closers) in &settings.quotes {
-            for mark in closers.chars().chain([*open]) {
+        for item in items(file).flatten() {
+            let Item::Setting { key: "quotes", value, .. } = item else { continue };
+            for mark in value.chars().filter(|mark| !mark.is_whitespace()) {
                 let text = if matches!(mark, '\'' | ',' | '`') {
                     mark.to_string().repeat(2)
                 } else {

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::chars::{Kind, floor_char, is_line_end, is_space, kind};
+use super::chars::{Kind, char_at, char_before, floor_char, is_line_end, is_space, kind};
 use super::guess;
 use super::knowledge::Knowledge;
 use super::language::Language;
@@ -116,9 +116,8 @@ impl Engine {
     /// The first finished sentence, unless a quotation may still change it.
     #[inline]
     fn ready(&mut self) -> Option<Sentence> {
-        let held = self.quotes.begin();
         let front = self.pending.front()?;
-        if held.is_some_and(|begin| begin < front.range.end) {
+        if self.quotes.begin().is_some_and(|begin| begin < front.range.end) {
             return None;
         }
         self.pending.pop_front()
@@ -157,7 +156,7 @@ impl Engine {
 
     /// Deals with the mark at `at`.
     fn visit(&mut self, text: &str, at: usize) {
-        let Some(mark) = text.get(at..).and_then(|rest| rest.chars().next()) else {
+        let Some(mark) = char_at(text, at) else {
             return; // bytes inside of a character that look like a mark
         };
         self.reach(text, at);
@@ -186,23 +185,29 @@ impl Engine {
     }
 
     /// All before `position` is known to have no mark that has not been visited.
+    #[inline]
     fn reach(&mut self, text: &str, position: usize) {
         if let Some(end) = self.ends
             && end <= position
         {
             self.finish(text, end);
         }
+        if position > self.from + LONGEST_SENTENCE {
+            self.cut(text, position);
+        }
+        self.quotes.expire(position);
+    }
+
+    /// Cuts a sentence that goes on to `position` into pieces that are short enough.
+    fn cut(&mut self, text: &str, position: usize) {
+        self.skip_space(text);
         while position > self.from + LONGEST_SENTENCE {
-            self.skip_space(text);
-            if position <= self.from + LONGEST_SENTENCE {
-                break;
-            }
             let most = floor_char(text, self.from + LONGEST_SENTENCE);
             let words = floor_char(text, most - 256);
             let cut = text[words..most].rfind(is_space).map_or(most, |space| words + space);
             self.finish(text, cut);
+            self.skip_space(text);
         }
-        self.quotes.expire(position);
     }
 
     /// A line ends at `at`: perhaps the paragraph does, too.
@@ -238,28 +243,31 @@ impl Engine {
     }
 
     /// Moves the beginning of the sentence over white space.
+    #[inline(always)]
     fn skip_space(&mut self, text: &str) {
-        for c in text[self.from..].chars() {
-            if !is_space(c) {
-                break;
-            }
+        while let Some(c) = char_at(text, self.from).filter(|&c| is_space(c)) {
             self.from += c.len_utf8();
         }
     }
 
     /// Sees to it that the sentence has its beginning and the paragraph its language.
+    #[inline]
     fn begin(&mut self, text: &str) {
         self.skip_space(text);
         if self.fresh {
             self.fresh = false;
             if self.options.language.is_none() {
-                let before = self.language;
-                self.language = guess::paragraph(&text[self.from..], before);
-                if self.language != before {
-                    self.knowledge = Knowledge::of(self.language);
-                    self.scanner = self.scanner_at(self.seen + 1);
-                }
+                self.guess_language(text);
             }
+        }
+    }
+
+    fn guess_language(&mut self, text: &str) {
+        let before = self.language;
+        self.language = guess::paragraph(&text[self.from..], before);
+        if self.language != before {
+            self.knowledge = Knowledge::of(self.language);
+            self.scanner = self.scanner_at(self.seen + 1);
         }
     }
 
@@ -274,7 +282,10 @@ impl Engine {
         }
         self.from = end;
         self.begun = true;
-        let end = start + text[start..end].trim_end_matches(is_space).len();
+        let mut end = end;
+        while let Some(c) = char_before(text, end).filter(|&c| end > start && is_space(c)) {
+            end -= c.len_utf8();
+        }
         let mut sentence = Sentence {
             range: start..end,
             paragraph: self.paragraph,

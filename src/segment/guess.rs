@@ -6,7 +6,7 @@
 
 use std::sync::OnceLock;
 
-use super::chars::{is_line_end, is_space};
+use super::chars::{char_at, floor_char, is_line_end, is_space};
 use super::knowledge::{Item, Roles, items};
 use super::language::Language;
 use super::words::WordTable;
@@ -106,13 +106,17 @@ impl Script {
 /// Words and letters of all languages, each with the set of languages that have it.
 struct Evidence {
     words: WordTable,
-    letters: WordTable,
+    /// By code point.
+    letters: Vec<Set>,
 }
+
+/// No letter that tells languages apart has this code point or a higher one.
+const BEYOND_LETTERS: usize = 0x1F00;
 
 fn evidence() -> &'static Evidence {
     static EVIDENCE: OnceLock<Evidence> = OnceLock::new();
     EVIDENCE.get_or_init(|| {
-        let (mut words, mut letters) = (Vec::new(), Vec::new());
+        let (mut words, mut letters) = (Vec::new(), vec![0; BEYOND_LETTERS]);
         for &language in Language::ALL {
             let set: Set = 1 << language as u32;
             for item in items(language.file()).flatten() {
@@ -123,29 +127,42 @@ fn evidence() -> &'static Evidence {
                         words.push((word, set));
                     }
                     Item::Setting { key: "letters", value, .. } => {
-                        letters.extend(value.split("").filter(|c| !c.is_empty()).map(|c| (c, set)));
+                        for letter in value.chars().filter(|&c| (c as usize) < BEYOND_LETTERS) {
+                            letters[letter as usize] |= set;
+                        }
                     }
                     _ => {}
                 }
             }
         }
-        let table = |entries: &[(&str, Set)]| {
-            let mut table = WordTable::with_room_for(entries.len());
-            for &(word, set) in entries {
-                table.add(word, set);
-            }
-            table
-        };
-        Evidence { words: table(&words), letters: table(&letters) }
+        let mut table = WordTable::with_room_for(words.len());
+        for (word, set) in words {
+            table.add(word, set);
+        }
+        Evidence { words: table, letters }
     })
 }
 
 /// Guesses the language of the paragraph that `text` begins with. Where it says too little, it is
 /// taken for that of the paragraph `before`, if it is written in the same script.
 pub(super) fn paragraph(text: &str, before: Option<Language>) -> Option<Language> {
+    // A word that begins in the part that is read and ends after this is too long to be looked up.
+    let text = &text[..floor_char(text, LONGEST + 2 * LONGEST_WORD)];
     let mut seen = Seen::new(before);
     let (mut start, mut lines) = (None, 0);
-    for (at, c) in text.char_indices() {
+    let mut end = 0;
+    while let Some(c) = char_at(text, end) {
+        let at = end;
+        let ascii = text.as_bytes()[at..].iter().take_while(|byte| byte.is_ascii_alphabetic());
+        let ascii = ascii.count();
+        if ascii > 0 {
+            start.get_or_insert(at);
+            lines = 0;
+            seen.scripts[Script::Latin as usize] += ascii as u32;
+            end += ascii;
+            continue;
+        }
+        end += c.len_utf8();
         if let Some(script) = Script::of(c) {
             start.get_or_insert(at);
             lines = 0;
@@ -184,8 +201,8 @@ struct Seen {
     /// Letters of all scripts that have one language, weighed.
     letters: u32,
     scores: [u32; Language::ALL.len()],
-    /// A score has changed since [`Seen::is_sure`] looked.
-    news: bool,
+    /// The best score of any language.
+    most: u32,
     /// Language of the paragraph before.
     before: Option<Language>,
 }
@@ -197,7 +214,7 @@ impl Seen {
             scripts: [0; SCRIPTS],
             letters: 0,
             scores: [0; Language::ALL.len()],
-            news: false,
+            most: 0,
             before,
         }
     }
@@ -209,7 +226,7 @@ impl Seen {
             self.letters += script.weight();
         }
         if c > '\x7f' && script.is_shared() {
-            let set = self.evidence.letters.get(c.encode_utf8(&mut [0; 4]));
+            let set = self.evidence.letters.get(c as usize).copied().unwrap_or(0);
             self.add(set, LETTER);
         }
     }
@@ -237,11 +254,12 @@ impl Seen {
         if set == 0 {
             return;
         }
-        self.news = true;
         let each = worth / set.count_ones();
         let mut rest = set;
         while rest != 0 {
-            self.scores[rest.trailing_zeros() as usize] += each;
+            let score = &mut self.scores[rest.trailing_zeros() as usize];
+            *score += each;
+            self.most = self.most.max(*score);
             rest &= rest - 1;
         }
     }
@@ -259,6 +277,10 @@ impl Seen {
 
     /// Would more of the text change nothing, as far as one can tell?
     fn is_sure(&self) -> bool {
+        let again = self.before.is_some_and(|before| self.scores[before as usize] > SURE_AGAIN);
+        if !again && self.most <= SURE && self.letters <= ENOUGH_LETTERS {
+            return false; // whatever the script
+        }
         let Some(script) = self.script() else {
             return false;
         };

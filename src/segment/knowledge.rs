@@ -77,12 +77,75 @@ impl Roles {
     }
 }
 
+/// Words that are a side of an abbreviation with full stops, which may be written with spaces:
+/// `p.n` begins `p.n.e`, and `e` and `n.e` end it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Part {
+    /// With one more piece it is an abbreviation.
+    pub(super) begins: bool,
+    /// With pieces before it is an abbreviation.
+    pub(super) ends: bool,
+}
+
+impl Part {
+    // In the table of words, beside the bits of the roles.
+    const BEGINS: u32 = 1 << 16;
+    const ENDS: u32 = 1 << 17;
+}
+
+/// A set of the last four letters of words; it may have more than were added, never less.
+#[derive(Debug)]
+struct Endings {
+    bits: [u64; 64],
+}
+
+impl Default for Endings {
+    fn default() -> Self {
+        Endings { bits: [0; 64] }
+    }
+}
+
+impl Endings {
+    /// The place of a word's last letters: four small ones of ASCII, or eight bytes of letters that
+    /// have two each. Other ends have none.
+    #[inline]
+    fn key(word: &str) -> Option<u64> {
+        let bytes = word.as_bytes();
+        let end = match (bytes.last_chunk::<4>(), bytes.last_chunk::<8>()) {
+            (Some(end), _) if end.iter().all(u8::is_ascii_lowercase) => {
+                u64::from(u32::from_le_bytes(*end))
+            }
+            // Latin, Greek, Cyrillic; no combining marks.
+            (_, Some(end))
+                if end.iter().step_by(2).all(|b| matches!(b, 0xC3..=0xC9 | 0xCE..=0xD1)) =>
+            {
+                u64::from_le_bytes(*end)
+            }
+            _ => return None,
+        };
+        Some(end.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 52)
+    }
+
+    fn add(&mut self, word: &str) {
+        if let Some(key) = Endings::key(word) {
+            self.bits[key as usize / 64] |= 1 << (key % 64);
+        }
+    }
+
+    #[inline]
+    fn may_have(&self, key: u64) -> bool {
+        self.bits[key as usize / 64] >> (key % 64) & 1 != 0
+    }
+}
+
 /// What the sections and settings of one file say.
 #[derive(Debug, Default)]
 pub(super) struct Knowledge {
     words: WordTable,
     /// Entries that begin with a hyphen: ends of words.
     suffixes: Vec<(Box<str>, Roles)>,
+    /// The ends of all abbreviations and their parts.
+    endings: Endings,
     /// Longest word in bytes: longer tokens need no look-up.
     longest: usize,
     /// Longest abbreviation of small letters only, in bytes.
@@ -106,8 +169,31 @@ pub(super) struct Settings {
     pub(super) capital_nouns: bool,
     /// Short quotations are not split.
     pub(super) whole_quotations: bool,
-    /// Opening mark and the closing marks that it may have, most usual first.
-    pub(super) quotes: Vec<(char, String)>,
+    /// The marks that may close a quotation, a bit each, by the mark that opens it.
+    quotes: [u32; QUOTATION_MARKS],
+}
+
+const QUOTATION_MARKS: usize = 23;
+
+/// The place of a quotation mark among all that may open or close one.
+#[inline]
+fn mark_index(mark: char) -> Option<usize> {
+    Some(match mark {
+        '\u{2018}'..='\u{201F}' => mark as usize - 0x2018,
+        '「'..='』' => mark as usize - '「' as usize + 8,
+        '"' => 12,
+        '\'' => 13,
+        '`' => 14,
+        ',' => 15,
+        '«' => 16,
+        '»' => 17,
+        '‹' => 18,
+        '›' => 19,
+        '｢' => 20,
+        '｣' => 21,
+        '＂' => 22,
+        _ => return None,
+    })
 }
 
 /// A line that the files may not have.
@@ -143,9 +229,17 @@ impl Knowledge {
             neutral.retain(|(word, _)| words.iter().all(|(own, _)| own != word));
         }
         words.append(&mut neutral);
-        knowledge.words = WordTable::with_room_for(2 * words.len());
+        let mut entries = Vec::with_capacity(2 * words.len());
         for (word, roles) in words {
-            knowledge.add(word, roles);
+            knowledge.add(word, roles, &mut entries);
+        }
+        knowledge.longest = entries.iter().map(|(word, _)| word.len()).max().unwrap_or(0);
+        knowledge.words = WordTable::with_room_for(entries.len());
+        for (word, bits) in entries {
+            if bits > u32::from(u16::MAX) || Roles(bits as u16).is_abbreviation() {
+                knowledge.endings.add(&word);
+            }
+            knowledge.words.add(&word, bits);
         }
         Ok(knowledge)
     }
@@ -168,7 +262,7 @@ impl Knowledge {
 
     /// A word with a small first letter stands for its capitalised form, too; an abbreviation of
     /// one letter does not, since a capital is an initial.
-    fn add(&mut self, word: &str, roles: Roles) {
+    fn add(&mut self, word: &str, roles: Roles, entries: &mut Vec<(String, u32)>) {
         if roles.is_abbreviation() && word.bytes().all(is_small_letter) {
             self.longest_abbreviation = self.longest_abbreviation.max(word.len());
         }
@@ -176,31 +270,61 @@ impl Knowledge {
             self.suffixes.push((suffix.into(), roles));
             return;
         }
-        self.longest = self.longest.max(word.len());
-        self.words.add(word, roles.0.into());
+        let first_entry = entries.len();
+        entries.push((word.to_owned(), roles.0.into()));
         let mut chars = word.chars();
         if let Some(first) = chars.next()
             && first.is_lowercase()
             && !(chars.as_str().is_empty() && roles.is_abbreviation())
         {
             let capital: String = first.to_uppercase().collect();
-            self.words.add(&(capital + chars.as_str()), roles.0.into());
+            entries.push((capital + chars.as_str(), roles.0.into()));
+        }
+        if roles.is_abbreviation() {
+            for entry in first_entry..entries.len() {
+                let word = entries[entry].0.clone();
+                for (dot, _) in word.match_indices('.') {
+                    entries.push((word[dot + 1..].to_owned(), Part::ENDS));
+                }
+                if let Some(dot) = word.rfind('.') {
+                    entries.push((word[..dot].to_owned(), Part::BEGINS));
+                }
+            }
         }
     }
 
-    /// The marks that close a quotation that `open` opens; `None` if it opens none.
-    pub(super) fn closers(&self, open: char) -> Option<&str> {
-        let pair = self.settings.quotes.iter().find(|(mark, _)| *mark == open);
-        pair.map(|(_, closers)| closers.as_str())
+    /// Does the mark open quotations?
+    #[inline]
+    pub(super) fn opens(&self, mark: char) -> bool {
+        mark_index(mark).is_some_and(|open| self.settings.quotes[open] != 0)
+    }
+
+    /// May `close` close a quotation that `open` opens?
+    #[inline]
+    pub(super) fn closes(&self, open: char, close: char) -> bool {
+        match (mark_index(open), mark_index(close)) {
+            (Some(open), Some(close)) => self.settings.quotes[open] >> close & 1 != 0,
+            _ => false,
+        }
     }
 
     /// What is known of a word.
     #[inline]
     pub(super) fn roles(&self, word: &str) -> Roles {
+        self.roles_and_part(word).0
+    }
+
+    /// What is known of a word, and of which side of a dotted abbreviation it is.
+    #[inline]
+    pub(super) fn roles_and_part(&self, word: &str) -> (Roles, Part) {
         if word.len() > self.longest {
-            return Roles::default();
+            return (Roles::default(), Part::default());
         }
-        Roles(self.words.get(word) as u16)
+        let bits = self.words.get(word);
+        (
+            Roles(bits as u16),
+            Part { begins: bits & Part::BEGINS != 0, ends: bits & Part::ENDS != 0 },
+        )
     }
 
     /// Is the end of `text`, back to a character that is no small letter, longer than any
@@ -211,11 +335,20 @@ impl Knowledge {
         let Some(begin) = bytes.len().checked_sub(self.longest_abbreviation + 1) else {
             return false;
         };
-        bytes[begin..].iter().all(|&byte| is_small_letter(byte))
-            && !self
-                .suffixes
-                .iter()
-                .any(|(suffix, roles)| roles.is_abbreviation() && text.ends_with(&**suffix))
+        bytes[begin..].iter().all(|&byte| is_small_letter(byte)) && !self.ends_in_suffix(text)
+    }
+
+    /// Is the end of `text` four letters or more of a word that is neither an abbreviation nor a
+    /// side of one?
+    #[inline]
+    pub(super) fn ends_in_whole_word(&self, text: &str) -> bool {
+        Endings::key(text).is_some_and(|key| !self.endings.may_have(key))
+            && !self.ends_in_suffix(text)
+    }
+
+    fn ends_in_suffix(&self, text: &str) -> bool {
+        let mut suffixes = self.suffixes.iter().filter(|(_, roles)| roles.is_abbreviation());
+        suffixes.any(|(suffix, _)| text.ends_with(&**suffix))
     }
 
     /// What is known of words that end like this one.
@@ -242,7 +375,15 @@ impl Settings {
                     if marks.as_str().is_empty() {
                         return Err("a pair of quotation marks needs a closing mark");
                     }
-                    self.quotes.push((open, marks.as_str().to_owned()));
+                    let open = mark_index(open).ok_or("no quotation mark")?;
+                    let mut closers = 0;
+                    for mark in marks {
+                        closers |= 1 << mark_index(mark).ok_or("no quotation mark")?;
+                    }
+                    // The language's own file is read first.
+                    if self.quotes[open] == 0 {
+                        self.quotes[open] = closers;
+                    }
                 }
             }
             _ => return Err("unknown setting or value"),

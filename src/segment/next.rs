@@ -3,7 +3,7 @@
 //! Knows which marks belong to the sentence that ends and which to the one that begins; decides
 //! nothing else.
 
-use super::chars::{Kind, is_letter, is_line_end, kind};
+use super::chars::{Kind, char_at, is_letter, is_line_end, kind};
 use super::engine::LONGEST_GAP;
 use super::quotes::{Mark, Quotes};
 use super::rules::{LONGEST_WORD, Rules};
@@ -38,20 +38,23 @@ pub(super) struct Next {
 impl<'a> Rules<'a> {
     /// What follows the terminators that end at `closed`.
     pub(super) fn next(&self, closed: usize) -> Next {
-        // By far the most frequent: a space, then a letter or digit.
-        if self.text.as_bytes().get(closed) == Some(&b' ')
-            && let Some(letter) = self.text[closed + 1..].chars().next()
-        {
+        // By far the most frequent: a space or none, then a letter or digit.
+        let spaced = matches!(self.text.as_bytes().get(closed), Some(b' ' | b'\n'));
+        let at = closed + usize::from(spaced);
+        if let Some(letter) = char_at(self.text, at) {
             let kind = kind(letter);
-            if matches!(kind, Kind::Upper | Kind::Lower | Kind::Letter | Kind::Digit) {
+            if matches!(
+                kind,
+                Kind::Upper | Kind::Lower | Kind::Letter | Kind::Digit | Kind::Terminator
+            ) {
                 return Next {
                     closed,
                     closers: false,
                     quote_closed: false,
-                    spaced: true,
+                    spaced,
                     first: Some(kind),
                     quote_opens: false,
-                    at: closed + 1,
+                    at,
                     letter,
                     kind,
                 };
@@ -99,16 +102,14 @@ impl<'a> Rules<'a> {
         };
         let Some(mut position) = gap else { return none };
         let spaced = position > closed;
-        let mut rest = self.text[position..].chars();
-        let Some(first) = rest.next() else {
+        let Some(first) = char_at(self.text, position) else {
             return none;
         };
         let mut c = first;
         let quote_opens = first == ',' && Mark::at(self.text, position).is_some();
         if quote_opens {
             position += 2;
-            rest.next();
-            let Some(after) = rest.next() else {
+            let Some(after) = char_at(self.text, position) else {
                 return none;
             };
             c = after;
@@ -123,7 +124,7 @@ impl<'a> Rules<'a> {
                 break;
             }
             position += c.len_utf8();
-            match rest.next() {
+            match char_at(self.text, position) {
                 Some(after) => c = after,
                 None => break,
             }
@@ -141,7 +142,7 @@ impl<'a> Rules<'a> {
 
     /// The end of the closing mark at `at`, and whether it is a quotation mark.
     fn closer(&self, at: usize) -> Option<(usize, bool)> {
-        let c = self.text[at..].chars().next()?;
+        let c = char_at(self.text, at)?;
         match kind(c) {
             Kind::Close => Some((at + c.len_utf8(), false)),
             Kind::Quote => {
@@ -153,7 +154,7 @@ impl<'a> Rules<'a> {
                     }
                     // A single straight mark.
                     None => {
-                        let after = self.text[at + c.len_utf8()..].chars().next();
+                        let after = char_at(self.text, at + c.len_utf8());
                         after.is_none_or(|after| !is_letter(after)).then_some(at + c.len_utf8())
                     }
                 };
@@ -184,7 +185,7 @@ impl<'a> Rules<'a> {
         let mut lines = 0;
         let mut end = at;
         let mut previous = ' ';
-        for c in self.text[at..].chars() {
+        while let Some(c) = char_at(self.text, end) {
             if kind(c) != Kind::Space {
                 return Some(end);
             }

@@ -4,8 +4,8 @@
 //! list) and how they weigh against the word that follows; which word is of which kind stands in
 //! the files of the languages.
 
-use super::chars::{Kind, floor_char, is_letter, is_syllable, is_unspaced, kind};
-use super::knowledge::Roles;
+use super::chars::{Kind, char_before, floor_char, is_letter, is_syllable, is_unspaced, kind};
+use super::knowledge::{Part, Roles};
 use super::next::Next;
 use super::rules::{LONGEST_WORD, Rules, Run};
 
@@ -15,7 +15,11 @@ const FEW_WORDS: usize = 3;
 impl<'a> Rules<'a> {
     /// A full stop, white space, and then no small letter.
     pub(super) fn breaks_at_period(&self, run: &Run, next: &Next) -> bool {
-        if self.knowledge.ends_in_long_word(&self.text[self.start..run.at]) {
+        let before = &self.text[self.start..run.at];
+        if self.knowledge.ends_in_long_word(before)
+            || self.knowledge.ends_in_whole_word(before)
+                && before.chars().rev().take(4).any(|c| !is_consonant(c))
+        {
             return true;
         }
         let word = self.word_before(run.at);
@@ -27,8 +31,8 @@ impl<'a> Rules<'a> {
         if number {
             return self.breaks_after_number(begin, word, next);
         }
-        let (roles, begin) = self.roles_before(word, begin);
-        if self.goes_on(word, next) {
+        let (roles, part, begin) = self.roles_before(word, begin);
+        if part.begins && self.goes_on(word, next) {
             return false;
         }
         if roles.is_abbreviation() {
@@ -53,34 +57,36 @@ impl<'a> Rules<'a> {
         true
     }
 
-    /// The roles of the abbreviation that ends with `word`, and where it begins. It may have been
-    /// written with spaces (`p. n. e.`), or be the last part of a compound (`dell'art.`).
-    fn roles_before(&self, word: &str, begin: usize) -> (Roles, usize) {
-        if self.text[self.start..begin].ends_with(['.', ' ', '\u{a0}', '\u{202f}'])
+    /// The roles of the abbreviation that ends with `word`, which part `word` is of others, and
+    /// where the abbreviation begins. It may have been written with spaces (`p. n. e.`), or be the
+    /// last part of a compound (`dell'art.`).
+    fn roles_before(&self, word: &str, begin: usize) -> (Roles, Part, usize) {
+        let (mut roles, part) = self.knowledge.roles_and_part(word);
+        if part.ends
             && word.len() <= 8
-            && let Some(joined) = self.joined_roles(word, begin)
+            && let Some((roles, begin)) = self.joined_roles(word, begin)
         {
-            return joined;
+            return (roles, part, begin);
         }
-        let mut roles = self.knowledge.roles(word);
         if roles == Roles::default() {
             let last = word.rsplit(['-', '\'', '’']).next().unwrap_or(word);
-            if last.chars().count() > 1 {
+            if last.len() < word.len() && last.chars().nth(1).is_some() {
                 roles = self.knowledge.roles(last);
             }
         }
         if roles == Roles::default() {
             roles = self.knowledge.suffix_roles(word);
         }
-        (roles, begin)
+        (roles, part, begin)
     }
 
     /// The roles of an abbreviation that is written with spaces and ends with `word`.
     fn joined_roles(&self, word: &str, begin: usize) -> Option<(Roles, usize)> {
         let mut best = None;
-        let mut joined = String::new();
+        let mut joined = Joined::default();
+        joined.prepend(word);
         let mut at = begin;
-        while joined.len() <= 12 {
+        while joined.length <= 12 {
             let spaces: &[char] = &[' ', '\u{a0}', '\u{202f}'];
             let before = self.text[self.start..at].strip_suffix(spaces)?.strip_suffix('.');
             let Some(before) = before else { break };
@@ -89,15 +95,14 @@ impl<'a> Rules<'a> {
             if piece.is_empty() || piece.chars().count() > 4 {
                 break;
             }
-            if joined.is_empty() {
-                joined.push_str(word);
-            }
-            joined.insert(0, '.');
-            joined.insert_str(0, piece);
+            joined.prepend(".");
+            joined.prepend(piece);
             at = end - piece.len();
-            let roles = self.knowledge.roles(&joined);
+            let (roles, part) = self.knowledge.roles_and_part(joined.as_str());
             if roles.is_abbreviation() {
                 best = Some((roles, at));
+            } else if best.is_none() && !part.ends {
+                break; // no longer one ends so
             }
         }
         best
@@ -109,9 +114,14 @@ impl<'a> Rules<'a> {
             return false;
         }
         let (after, end) = self.next_word(next);
-        end == '.'
-            && after.len() <= 8
-            && self.knowledge.roles(&format!("{word}.{after}")).is_abbreviation()
+        if end != '.' || after.len() > 8 || !self.knowledge.roles_and_part(after).1.ends {
+            return false;
+        }
+        let mut joined = Joined::default();
+        joined.prepend(after);
+        joined.prepend(".");
+        joined.prepend(word);
+        self.knowledge.roles(joined.as_str()).is_abbreviation()
     }
 
     /// Is the word that ends at `end` nothing but a word of so many letters or more?
@@ -206,12 +216,12 @@ impl<'a> Rules<'a> {
         let single =
             letters.next().is_some_and(|c| is_letter(c) && !is_unspaced(c) && !is_syllable(c))
                 && letters.next().is_none();
-        let before = self.text[self.start..begin].chars().next_back().unwrap_or(' ');
         single
-            && matches!(
-                kind(before),
-                Kind::Space | Kind::Open | Kind::Quote | Kind::Dash | Kind::Terminator
-            )
+            && (begin == self.start
+                || matches!(
+                    char_before(self.text, begin).map_or(Kind::Space, kind),
+                    Kind::Space | Kind::Open | Kind::Quote | Kind::Dash | Kind::Terminator
+                ))
     }
 
     /// Is the next word one that begins sentences?
@@ -254,6 +264,29 @@ impl<'a> Rules<'a> {
             after = c;
         }
         before[start..].trim_start_matches(['.', '-', '\'', '’', '"', '/'])
+    }
+}
+
+/// Most bytes of an abbreviation that is put together: 12, a full stop, four characters.
+const LONGEST_JOINED: usize = 32;
+
+/// A few short pieces put together, from the last to the first.
+#[derive(Default)]
+struct Joined {
+    bytes: [u8; LONGEST_JOINED],
+    length: usize,
+}
+
+impl Joined {
+    /// Puts `piece` before the others.
+    fn prepend(&mut self, piece: &str) {
+        let end = LONGEST_JOINED - self.length;
+        self.bytes[end - piece.len()..end].copy_from_slice(piece.as_bytes());
+        self.length += piece.len();
+    }
+
+    fn as_str(&self) -> &str {
+        str::from_utf8(&self.bytes[LONGEST_JOINED - self.length..]).unwrap_or_default()
     }
 }
 

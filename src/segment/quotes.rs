@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::chars::{Kind, is_letter, is_unspaced, kind};
+use super::chars::{Kind, char_at, char_before, is_letter, is_unspaced, kind};
 use super::knowledge::Knowledge;
 
 /// Bytes after which an open quotation counts as never closed.
@@ -32,18 +32,19 @@ pub(super) struct Mark {
 
 impl Mark {
     /// The mark at `at`, if there is a quotation mark that counts.
+    #[inline]
     pub(super) fn at(text: &str, at: usize) -> Option<Mark> {
-        let mut rest = text[at..].chars();
-        let mark = rest.next()?;
+        let mark = char_at(text, at)?;
+        let mut end = at + mark.len_utf8();
         if matches!(mark, '\'' | ',' | '`') {
             // Single straight marks are apostrophes; two make a quotation mark.
-            rest.next().filter(|&second| second == mark)?;
+            char_at(text, end).filter(|&second| second == mark)?;
+            end += 1;
         } else if kind(mark) != Kind::Quote {
             return None;
         }
-        let end = text.len() - rest.as_str().len();
-        let before = text[..at].chars().next_back().unwrap_or('\n');
-        Some(Mark { mark, at, end, before, after: rest.next().unwrap_or('\n') })
+        let before = char_before(text, at).unwrap_or('\n');
+        Some(Mark { mark, at, end, before, after: char_at(text, end).unwrap_or('\n') })
     }
 
     /// May a quotation begin here, going by the neighbours?
@@ -68,6 +69,7 @@ impl Mark {
     }
 
     /// May a quotation end here, going by the neighbours?
+    #[inline]
     fn can_close(&self) -> bool {
         match self.mark {
             // An apostrophe inside a word.
@@ -143,7 +145,7 @@ impl Quotes {
             self.open.truncate(i);
             return Change::Closed(begin..mark.end);
         }
-        if knowledge.closers(mark.mark).is_some() && mark.can_open() {
+        if knowledge.opens(mark.mark) && mark.can_open() {
             if let Some(i) = self.open.iter().position(|open| open.mark == mark.mark) {
                 self.open.truncate(i); // never closed
             }
@@ -156,18 +158,17 @@ impl Quotes {
     }
 
     /// The open quotation that `mark` would close.
+    #[inline]
     fn closes(&self, mark: Mark, knowledge: &Knowledge) -> Option<usize> {
+        let i = self.open.iter().rposition(|open| knowledge.closes(open.mark, mark.mark))?;
         if !mark.can_close() {
             return None;
         }
-        let i = self.open.iter().rposition(|open| {
-            knowledge.closers(open.mark).is_some_and(|closers| closers.contains(mark.mark))
-        })?;
         // After a space and before a letter a mark can only open.
-        let opens = mark.can_open()
-            && kind(mark.before) == Kind::Space
+        let opens = kind(mark.before) == Kind::Space
             && !matches!(kind(mark.after), Kind::Space | Kind::Terminator)
-            && knowledge.closers(mark.mark).is_some();
+            && mark.can_open()
+            && knowledge.opens(mark.mark);
         (!opens).then_some(i)
     }
 
@@ -179,8 +180,7 @@ impl Quotes {
     /// Is `mark` a closing mark when no quotation is open?
     pub(super) fn stray_closer(mark: Mark, knowledge: &Knowledge) -> bool {
         !(is_letter(mark.after) || kind(mark.after) == Kind::Digit || is_unspaced(mark.after))
-            && (knowledge.closers(mark.mark).is_none()
-                || mark.can_close() && kind(mark.before) != Kind::Space)
+            && (!knowledge.opens(mark.mark) || mark.can_close() && kind(mark.before) != Kind::Space)
     }
 
     /// A paragraph ends; the next begins with `next`.

@@ -4,7 +4,7 @@
 //! marks that end every sentence; what a full stop says, which may belong to a word, is decided in
 //! `periods`.
 
-use super::chars::{Kind, is_syllable, is_unspaced, kind};
+use super::chars::{Kind, char_at, char_before, is_syllable, is_unspaced, kind};
 use super::knowledge::{Knowledge, Roles};
 use super::next::Next;
 use super::quotes::Quotes;
@@ -143,11 +143,11 @@ impl<'a> Rules<'a> {
 
     /// No white space follows.
     fn breaks_unspaced(&self, run: &Run, next: &Next) -> bool {
-        let follows = self.text[next.closed..].chars().next().unwrap_or(' ');
+        let follows = char_at(self.text, next.closed).unwrap_or(' ');
         if run.wide || matches!(run.last, '।' | '॥') {
             return !(next.quote_closed && self.is_said_unspaced(next));
         }
-        let before = self.text[..run.at].chars().next_back().unwrap_or(' ');
+        let before = char_before(self.text, run.at).unwrap_or(' ');
         let wide_before = is_unspaced(before) || kind(before) == Kind::Close || next.closers;
         is_unspaced(follows) && wide_before && !(next.quote_closed && self.is_said_unspaced(next))
     }

@@ -60,17 +60,25 @@ fn tag_of(hash: u64) -> u32 {
     (hash >> 32) as u32
 }
 
-/// Mixes the bytes of a word, eight at a time.
+/// Mixes the bytes of a word, eight at a time; the last eight may overlap those before.
 #[inline]
 fn hash(word: &str) -> u64 {
     const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
     let mix = |hash: u64, bytes: u64| (hash.rotate_left(29) ^ bytes).wrapping_mul(FACTOR);
     let mut hash = word.len() as u64;
-    let mut eights = word.as_bytes().chunks_exact(8);
-    for eight in &mut eights {
-        hash = mix(hash, u64::from_le_bytes(eight.try_into().expect("eight bytes")));
+    let bytes = word.as_bytes();
+    for eight in bytes.as_chunks().0 {
+        hash = mix(hash, u64::from_le_bytes(*eight));
     }
-    let rest = eights.remainder().iter().fold(0, |rest, &byte| rest << 8 | u64::from(byte));
-    hash = mix(hash, rest);
+    let last = if let Some(eight) = bytes.last_chunk() {
+        u64::from_le_bytes(*eight)
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+    } else {
+        // No more than three bytes: the first, the middle and the last one are all.
+        let byte = |at: usize| u64::from(bytes.get(at).copied().unwrap_or(0));
+        byte(0) << 16 | byte(bytes.len() / 2) << 8 | byte(bytes.len().saturating_sub(1))
+    };
+    hash = mix(hash, last);
     hash ^ hash >> 31
 }

@@ -18,10 +18,7 @@ fn languages(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(&name);
         group.throughput(Throughput::Bytes(text.len() as u64));
         let ours = demarche(&text, language);
-        assert!(
-            ours > 0 && ours < text.len() / 20,
-            "{ours} sentences of {name}"
-        );
+        assert!(ours > 0 && ours < text.len() / 20, "{ours} sentences of {name}");
         group.bench_function("demarche", |b| {
             b.iter(|| assert_eq!(demarche(black_box(&text), language), ours))
         });

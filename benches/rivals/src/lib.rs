@@ -9,10 +9,7 @@ pub fn demarche(text: &str, language: Option<Language>) -> usize {
 
 /// `icu_segmenter`: UAX 29 by tables.
 pub fn icu(text: &str) -> usize {
-    icu_segmenter::SentenceSegmenter::new(Default::default())
-        .segment_str(text)
-        .count()
-        - 1
+    icu_segmenter::SentenceSegmenter::new(Default::default()).segment_str(text).count() - 1
 }
 
 /// `unicode-segmentation`: UAX 29 by rules.
@@ -53,10 +50,7 @@ pub fn hostile(bytes: usize) -> Vec<(&'static str, String)> {
         ("alternating scripts", shape("a я 漢 ع. ")),
         ("abbreviations", shape("Dr. ")),
         ("initials", shape("J. ")),
-        (
-            "spaces after a terminator",
-            format!("A.{}B", " ".repeat(bytes)),
-        ),
+        ("spaces after a terminator", format!("A.{}B", " ".repeat(bytes))),
         ("opening brackets", shape("(")),
         ("closing brackets", shape(".)")),
         ("line ends", shape(".\n")),

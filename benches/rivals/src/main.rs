@@ -9,11 +9,26 @@ fn best(seconds: f64, run: impl Fn() -> usize) -> (f64, usize) {
     let begin = Instant::now();
     let (mut best, mut result) = (f64::MAX, 0);
     while begin.elapsed().as_secs_f64() < seconds {
-        let start = Instant::now();
+        let (ran_before, start) = (ran(), Instant::now());
         result = run();
-        best = best.min(start.elapsed().as_secs_f64());
+        let wall = start.elapsed().as_secs_f64();
+        let spent = match (ran_before, ran()) {
+            // Too short to be interrupted every time, and to be told well.
+            _ if wall < 1e-3 => wall,
+            (Some(before), Some(after)) => after - before,
+            _ => wall,
+        };
+        best = best.min(spent);
     }
     (best, result)
+}
+
+/// Seconds that this thread has run, where Linux tells: other work on the core does not count.
+fn ran() -> Option<f64> {
+    std::thread::yield_now(); // brings the figure up to date
+    let figures = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanoseconds: f64 = figures.split(' ').next()?.parse().ok()?;
+    Some(nanoseconds / 1e9)
 }
 
 fn main() {
