@@ -1,16 +1,28 @@
 """The encoder's speed beside its peers': same weights, same sentences, one table.
 
     python -m venv .venv && .venv/bin/pip install -r benches/peers/requirements.txt
+    (cd benches/peers && cargo build --release)
     .venv/bin/python benches/peers/peers.py --model FLOAT_DIR --text SENTENCES \\
-        --ours int8='PROGRAM …' --ours f32='PROGRAM …'
+        --rust benches/peers/target/release/peers
 
 FLOAT_DIR is a Hugging Face directory of a BERT sequence classifier in float (the float export of our model);
-SENTENCES has one a line. PROGRAM prints a last JSON line {"tokens_per_s": …, "latency_ms": …}; `{threads}` in it
-is replaced. Peers get their sentences tokenized; only real tokens count, and each is measured in rounds that
-take turns. "sorted": by length, the better of batches of 8 and 32. "reading": as they come, batches of 16,
-padded to the longest. With one thread, seconds are those of the processor (so that a busy machine changes
-little), otherwise those of the clock. "cosine" compares first-token vectors (logits for ONNX Runtime) with PyTorch
-in f32: the lowest of 64 sentences.
+SENTENCES has one a line. --rust adds what runs in Rust: rten, candle and demarche itself, each sample in a
+process of its own. `peers limits` and `peers products` print what a core can multiply at most and what
+rten-gemm reaches. --ours NAME='PROGRAM …' adds a row of any program that prints a last JSON line
+{"tokens_per_s": …, "latency_ms": …} by a clock of its own; `{threads}` in it is replaced.
+
+Sentences are different from each other. Peers get them tokenized, demarche as text and all at once; only real
+tokens count, and each is measured in rounds that take turns. "sorted": by length, the better of batches of 8
+and 32. "reading": as they come, batches of 16, padded to the longest. With one thread, seconds are those of the
+processor (so that a busy machine changes little), otherwise those of the clock. "cosine" compares first-token
+vectors (CTranslate2, candle) or logits with PyTorch in f32: the lowest of 64 sentences.
+
+Peers take the widest instructions. As on a processor without AVX-512, in a run of its own:
+
+    CT2_FORCE_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 \\
+        .venv/bin/python benches/peers/peers.py … --only CTranslate2,PyTorch
+
+ONNX Runtime, OpenVINO, rten and candle have no such switch.
 """
 
 import argparse
@@ -27,6 +39,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", required=True)
     parser.add_argument("--text", required=True)
+    parser.add_argument("--rust", metavar="PROGRAM", help="the built program of this directory")
     parser.add_argument("--ours", action="append", default=[], metavar="NAME=COMMAND")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
@@ -39,6 +52,7 @@ def arguments():
 
 ARGS = arguments()
 os.environ["OMP_NUM_THREADS"] = str(ARGS.threads)
+os.environ["RAYON_NUM_THREADS"] = str(ARGS.threads)
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import numpy as np  # noqa: E402  (the number of threads must be known before)
@@ -177,78 +191,130 @@ PEERS = {
 }
 
 
+RUST = {
+    "demarche int8": lambda: ["demarche", ARGS.model, "--precision", "int8"],
+    "demarche f32": lambda: ["demarche", ARGS.model, "--precision", "f32"],
+    "rten int8": lambda: ["rten", onnx_int8_file()],
+    "rten f32": lambda: ["rten", onnx_file()],
+    "candle f32": lambda: ["candle", ARGS.model],
+}
+KINDS = {"sorted 8": ("sorted", 8), "sorted 32": ("sorted", 32), "reading": ("reading", 16)}
+
+
+def cut(ids, size):
+    return [ids[i : i + size] for i in range(0, len(ids), size)]
+
+
 def clock():
     return time.process_time() if ARGS.threads == 1 else time.perf_counter()
 
 
-def sample(run, batches, at):
-    """Tokens a second over batches from `at` on, for a while; and where to go on."""
-    tokens, start, begun = 0, clock(), time.perf_counter()
-    while time.perf_counter() - begun < ARGS.seconds:
-        batch = batches[at % len(batches)]
-        run(batch)
-        tokens += sum(map(len, batch))
-        # A stride without a common factor with most lengths, so that each sample sees short and long ones.
-        at += 7
-    return tokens / (clock() - start), at
+class Peer:
+    """A function from a batch of ids to rows."""
+
+    kinds = KINDS
+
+    def __init__(self, run, reading):
+        self.run, self.vector, self.at = run, hasattr(run, "vector"), {}
+        by_length = sorted(reading, key=len)
+        self.batches = {kind: cut(by_length if order == "sorted" else reading, size)
+                        for kind, (order, size) in KINDS.items()}
+        self.one = min(reading, key=lambda ids: abs(len(ids) - 25))
+        self.rows = np.concatenate([run(batch) for batch in cut(reading[:64], 16)])
+
+    def sample(self, kind, number):
+        """Tokens a second over batches from where the last sample ended on, for a while; and a latency."""
+        batches, at = self.batches[kind], self.at.get(kind, 0)
+        tokens, start, begun = 0, clock(), time.perf_counter()
+        while time.perf_counter() - begun < ARGS.seconds:
+            batch = batches[at % len(batches)]
+            self.run(batch)
+            tokens += sum(map(len, batch))
+            # A stride without a common factor with most lengths, so that each sample sees short and long ones.
+            at += 7
+        self.at[kind] = at
+        rate = tokens / (clock() - start)
+        return rate, self.latency()
+
+    def latency(self):
+        times = []
+        for _ in range(9):
+            start = clock()
+            self.run([self.one])
+            times.append((clock() - start) * 1000)
+        return statistics.median(times)
 
 
-def latency(run, sentence):
-    times = []
-    for _ in range(9):
-        start = clock()
-        run([sentence])
-        times.append((clock() - start) * 1000)
-    return statistics.median(times)
+class Program:
+    """A sub-command of the Rust program."""
+
+    def __init__(self, command, sentences):
+        self.command, self.vector = [ARGS.rust, *map(str, command), str(sentences)], command[0] == "candle"
+        # Ours needs neither order nor batches of its caller.
+        self.kinds = {"reading": ("reading", ARGS.sentences)} if command[0] == "demarche" else KINDS
+        rows = WORK / "rows.json"
+        last_line([*self.command, "--reading", "16", "--seconds", "0", "--rows", str(rows)])
+        self.rows = np.array(json.loads(rows.read_text()), np.float32)
+
+    def sample(self, kind, number):
+        order, size = self.kinds[kind]
+        options = [f"--{order}", size, "--from", number, "--seconds", ARGS.seconds]
+        line = last_line([*self.command, *map(str, options)])
+        return line["tokens_per_s"], line["latency_ms"]
 
 
-def ours(command):
-    out = subprocess.run(command.format(threads=ARGS.threads), shell=True, check=True, capture_output=True, text=True)
+class Other:
+    """A program of which only its last line is known."""
+
+    kinds = {"reading": None}
+
+    def __init__(self, command):
+        self.command, self.rows = ["sh", "-c", command.format(threads=ARGS.threads)], None
+
+    def sample(self, kind, number):
+        line = last_line(self.command)
+        return line["tokens_per_s"], line["latency_ms"]
+
+
+def last_line(command):
+    out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(out.stdout.strip().splitlines()[-1])
 
 
 def main():
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(Path(ARGS.model) / "tokenizer.json"))
-    lines = Path(ARGS.text).read_text(encoding="utf-8").splitlines()[: ARGS.sentences]
+    lines = [line for line in Path(ARGS.text).read_text(encoding="utf-8").splitlines() if line.strip()]
+    # Ours computes equal sentences once.
+    lines = list(dict.fromkeys(lines))[: ARGS.sentences]
     limit = AutoConfig.from_pretrained(ARGS.model).max_position_embeddings
-    reading = [tokenizer(line)["input_ids"][:limit] for line in lines if line.strip()]
-    by_length = sorted(reading, key=len)
+    reading = [tokenizer(line)["input_ids"][:limit] for line in lines]
+    sentences = WORK / "sentences.json"
+    sentences.write_text(json.dumps([{"text": text, "ids": ids} for text, ids in zip(lines, reading)]))
 
-    def cut(ids, size):
-        return [ids[i : i + size] for i in range(0, len(ids), size)]
-
-    batches = {"sorted 8": cut(by_length, 8), "sorted 32": cut(by_length, 32), "reading": cut(reading, 16)}
-    one = min(reading, key=lambda ids: abs(len(ids) - 25))
+    makers = {spec.split("=", 1)[0]: lambda spec=spec: Other(spec.split("=", 1)[1]) for spec in ARGS.ours}
     wanted = [part for part in ARGS.only.split(",") if part]
+    known = {name: lambda make=make: Peer(make(), reading) for name, make in PEERS.items()}
+    if ARGS.rust:
+        known = {name: lambda make=make: Program(make(), sentences) for name, make in RUST.items()} | known
+    makers |= {name: make for name, make in known.items() if not wanted or any(part in name for part in wanted)}
     peers = {}
-    for name, make in PEERS.items():
-        if not wanted or any(part in name for part in wanted):
-            try:
-                peers[name] = make()
-            except Exception as error:  # A peer that does not install or load is reported, not fatal.
-                print(f"{name}: not measured: {error!r}"[:300])
+    for name, make in makers.items():
+        try:
+            peers[name] = make()
+        except Exception as error:  # A peer that does not install or load is reported, not fatal.
+            print(f"{name}: not measured: {error!r}"[:300])
+
     reference = load()
     ids, mask = map(torch.from_numpy, padded(reading[:64]))
     vectors = reference.base_model(ids, mask).last_hidden_state[:, 0].numpy()
     logits = reference(ids, mask).logits.numpy()
-    agreement, rates, waits = {}, {}, {}
-    for name, run in peers.items():
-        expected = vectors if hasattr(run, "vector") else logits
-        got = np.concatenate([run(batch) for batch in cut(reading[:64], 16)])
-        norms = np.linalg.norm(got, axis=1) * np.linalg.norm(expected, axis=1)
-        agreement[name] = ((got * expected).sum(1) / norms).min()
-    commands = dict(spec.split("=", 1) for spec in ARGS.ours)
-    at = {}
-    for _ in range(ARGS.rounds):
-        for name, run in peers.items():
-            for kind, list_of in batches.items():
-                rate, at[name, kind] = sample(run, list_of, at.get((name, kind), 0))
+    rates, waits = {}, {}
+    for number in range(ARGS.rounds):
+        for name, peer in peers.items():
+            for kind in peer.kinds:
+                rate, wait = peer.sample(kind, number)
                 rates.setdefault((name, kind), []).append(rate)
-            waits.setdefault(name, []).append(latency(run, one))
-        for name, command in commands.items():
-            line = ours(command)
-            rates.setdefault((name, "reading"), []).append(line["tokens_per_s"])
-            waits.setdefault(name, []).append(line["latency_ms"])
+                waits.setdefault(name, []).append(wait)
     mid = statistics.median
     print(f"{ARGS.threads} thread(s), {len(reading)} sentences, {sum(map(len, reading))} tokens, {ARGS.rounds} rounds; "
           f"tokens/s, median (best)")
@@ -257,9 +323,14 @@ def main():
     def cell(samples):
         return f"{mid(samples):.0f} ({max(samples):.0f})" if samples else "as reading order"
 
-    for name in [*commands, *peers]:
-        best = max((rates.get((name, kind), []) for kind in ("sorted 8", "sorted 32")), key=lambda s: mid(s) if s else 0)
-        cosine = f"{agreement[name]:.4f}" if name in agreement else ""
+    for name, peer in peers.items():
+        by_length = (rates.get((name, kind), []) for kind in ("sorted 8", "sorted 32"))
+        best = max(by_length, key=lambda samples: mid(samples) if samples else 0)
+        cosine = ""
+        if peer.rows is not None:
+            got, expected = peer.rows, vectors if peer.vector else logits
+            norms = np.linalg.norm(got, axis=1) * np.linalg.norm(expected, axis=1)
+            cosine = f"{((got * expected).sum(1) / norms).min():.4f}"
         print(f"| {name} | {cell(best)} | {cell(rates[name, 'reading'])} | {mid(waits[name]):.2f} | {cosine} |")
 
 

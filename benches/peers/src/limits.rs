@@ -1,10 +1,23 @@
 //! Loops over registers alone: no memory, no dependency that waits.
 
+use crate::clock::rate;
+
+/// Prints a line a limit.
+pub fn print() {
+    let limits = all();
+    if limits.is_empty() {
+        println!("no limit: this processor has none of the instructions that are measured");
+    }
+    for (name, work) in limits {
+        println!("{name:36} {:7.1} GMAC/s", rate(work));
+    }
+}
+
 /// A limit's name, and a loop that gives the number of its multiply-adds.
-pub type Limit = (&'static str, fn() -> u64);
+type Limit = (&'static str, fn() -> u64);
 
 /// The limits that this processor has instructions for.
-pub fn all() -> Vec<Limit> {
+fn all() -> Vec<Limit> {
     #[cfg(target_arch = "x86_64")]
     {
         let mut all: Vec<Limit> = Vec::new();
@@ -14,9 +27,14 @@ pub fn all() -> Vec<Limit> {
             all.push(("int8, AVX2: pairs added in 16 bits", || unsafe { x86::int8_paired() }));
             all.push(("f32, AVX2: FMA", || unsafe { x86::float() }));
         }
-        if is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512f") {
-            // SAFETY (both): the processor has AVX-512 F and VNNI.
-            all.push(("int8, AVX-512 VNNI", || unsafe { x86::int8_vnni() }));
+        if is_x86_feature_detected!("avxvnni") {
+            // SAFETY: the processor has AVX-VNNI.
+            all.push(("int8, AVX-VNNI, 256 bits", || unsafe { x86::int8_avx_vnni() }));
+        }
+        if is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512vl") {
+            // SAFETY (these three): the processor has AVX-512 F (as part of VL), VL and VNNI.
+            all.push(("int8, AVX-512 VNNI, 256 bits", || unsafe { x86::int8_vnni_256() }));
+            all.push(("int8, AVX-512 VNNI, 512 bits", || unsafe { x86::int8_vnni() }));
             all.push(("f32, AVX-512: FMA", || unsafe { x86::float_512() }));
         }
         all
@@ -32,7 +50,8 @@ mod x86 {
     use std::hint::black_box;
 
     const ROUNDS: i32 = 8_000_000;
-    /// Sums that are open at a time: enough to hide the latency of their addition.
+    /// Sums that are open at a time: enough to hide the latency of their addition. They start from different
+    /// values, as the compiler could take equal ones for one.
     const SUMS: usize = 12;
 
     #[target_feature(enable = "avx2")]
@@ -72,7 +91,7 @@ mod x86 {
     #[target_feature(enable = "avx2,fma")]
     pub fn float() -> u64 {
         let weight = _mm256_set1_ps(black_box(0.5));
-        let mut sums = [_mm256_setzero_ps(); SUMS];
+        let mut sums: [__m256; SUMS] = array::from_fn(|sum| _mm256_set1_ps(sum as f32));
         for round in 0..ROUNDS {
             let input = _mm256_set1_ps(round as f32);
             for sum in &mut sums {
@@ -83,10 +102,38 @@ mod x86 {
         ROUNDS as u64 * SUMS as u64 * 8
     }
 
+    #[target_feature(enable = "avxvnni")]
+    pub fn int8_avx_vnni() -> u64 {
+        let weight = _mm256_set1_epi8(black_box(3));
+        let mut sums: [__m256i; SUMS] = array::from_fn(|sum| _mm256_set1_epi32(sum as i32));
+        for round in 0..ROUNDS {
+            let input = _mm256_set1_epi32(round);
+            for sum in &mut sums {
+                *sum = _mm256_dpbusd_avx_epi32(*sum, input, weight);
+            }
+        }
+        black_box(sums);
+        ROUNDS as u64 * SUMS as u64 * 32
+    }
+
+    #[target_feature(enable = "avx512vl,avx512vnni")]
+    pub fn int8_vnni_256() -> u64 {
+        let weight = _mm256_set1_epi8(black_box(3));
+        let mut sums: [__m256i; SUMS] = array::from_fn(|sum| _mm256_set1_epi32(sum as i32));
+        for round in 0..ROUNDS {
+            let input = _mm256_set1_epi32(round);
+            for sum in &mut sums {
+                *sum = _mm256_dpbusd_epi32(*sum, input, weight);
+            }
+        }
+        black_box(sums);
+        ROUNDS as u64 * SUMS as u64 * 32
+    }
+
     #[target_feature(enable = "avx512f,avx512vnni")]
     pub fn int8_vnni() -> u64 {
         let weight = _mm512_set1_epi8(black_box(3));
-        let mut sums = [_mm512_setzero_si512(); SUMS];
+        let mut sums: [__m512i; SUMS] = array::from_fn(|sum| _mm512_set1_epi32(sum as i32));
         for round in 0..ROUNDS {
             let input = _mm512_set1_epi32(round);
             for sum in &mut sums {
@@ -100,7 +147,7 @@ mod x86 {
     #[target_feature(enable = "avx512f")]
     pub fn float_512() -> u64 {
         let weight = _mm512_set1_ps(black_box(0.5));
-        let mut sums = [_mm512_setzero_ps(); SUMS];
+        let mut sums: [__m512; SUMS] = array::from_fn(|sum| _mm512_set1_ps(sum as f32));
         for round in 0..ROUNDS {
             let input = _mm512_set1_ps(round as f32);
             for sum in &mut sums {

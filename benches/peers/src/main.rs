@@ -1,32 +1,66 @@
-//! What a core can multiply at most, and how near the well-kept crate rten-gemm comes on the shapes of our
-//! encoder. One thread, GMAC/s, median (best) of nine samples.
+//! What peers.py cannot measure from Python: encoders in Rust, ours among them, the limits of a core, and the
+//! products of the well-kept crate rten-gemm.
 //!
-//!     cd benches/peers && cargo run --release
+//!     cd benches/peers && RAYON_NUM_THREADS=1 cargo run --release -- limits
 
+mod candle;
+mod clock;
+mod demarche;
 mod limits;
+mod measure;
 mod products;
+mod rten;
 
-use std::time::Instant;
+use std::error::Error;
+use std::path::PathBuf;
 
-const SAMPLES: usize = 9;
+use clap::Parser;
+use measure::Task;
 
-fn main() {
-    println!("registers only                          GMAC/s");
-    for (name, limit) in limits::all() {
-        println!("{name:36} {}", rates(|| limit()));
-    }
-    products::print();
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Measures encoders, and what there is to gain
+///
+/// Threads are as many as RAYON_NUM_THREADS says: that is where candle looks. With one, seconds are
+/// those of the processor, otherwise those of the clock. Encoders print a last JSON line for programs:
+/// tokens_per_s, and latency_ms of one sentence of about 25 tokens.
+#[derive(Parser)]
+enum Command {
+    /// What a core can multiply at most, in registers alone
+    Limits,
+    /// rten-gemm's products in the shapes of our encoder, and what speed they would allow it
+    Products,
+    /// An ONNX file by rten
+    Rten {
+        model: PathBuf,
+        #[command(flatten)]
+        task: Task,
+    },
+    /// A BERT directory in float by candle
+    Candle {
+        dir: PathBuf,
+        #[command(flatten)]
+        task: Task,
+    },
+    /// A model directory by demarche, which gets its sentences as text
+    Demarche {
+        dir: PathBuf,
+        #[command(flatten)]
+        task: Task,
+        #[arg(long, value_enum)]
+        precision: demarche::Multiply,
+    },
 }
 
-/// Runs `work`, which gives the number of its multiply-adds, some times; the rates as text.
-fn rates(mut work: impl FnMut() -> u64) -> String {
-    let mut rates: Vec<f64> = (0..SAMPLES)
-        .map(|_| {
-            let start = Instant::now();
-            let count = work();
-            count as f64 / start.elapsed().as_secs_f64() / 1e9
-        })
-        .collect();
-    rates.sort_by(f64::total_cmp);
-    format!("{:7.1} ({:.1})", rates[SAMPLES / 2], rates[SAMPLES - 1])
+fn main() -> Result<()> {
+    match Command::parse() {
+        Command::Limits => limits::print(),
+        Command::Products => products::print()?,
+        Command::Rten { model, task } => task.run(&rten::Model::load(&model)?)?,
+        Command::Candle { dir, task } => task.run(&candle::Model::load(&dir)?)?,
+        Command::Demarche { dir, task, precision } => {
+            task.run(&demarche::Model::load(&dir, precision)?)?;
+        }
+    }
+    Ok(())
 }
