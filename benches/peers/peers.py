@@ -20,9 +20,10 @@ vectors (CTranslate2, candle) or logits with PyTorch in f32: the lowest of 64 se
 Peers take the widest instructions. As on a processor without AVX-512, in a run of its own:
 
     CT2_FORCE_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 \\
-        .venv/bin/python benches/peers/peers.py … --only CTranslate2,PyTorch
+        .venv/bin/python benches/peers/peers.py … --only "CTranslate2,PyTorch f32"
 
-ONNX Runtime, OpenVINO, rten and candle have no such switch.
+This binds CTranslate2 and PyTorch's f32, but not PyTorch's int8, whose library chooses by itself. The others have no
+such switch here.
 """
 
 import argparse
