@@ -86,10 +86,8 @@ fn bench(args: &Args) -> Result<ExitCode, Failure> {
     let short = short_sentence(&tagger, &sentences)?;
     let mut rates = Vec::new();
     for round in 1..=args.rounds {
-        let before = tagger.statistics().tokens;
         let start = Instant::now();
-        tagger.logits(&sentences)?;
-        let tokens = tagger.statistics().tokens - before;
+        let tokens = encode(&tagger, &sentences)?;
         rates.push(tokens as f64 / start.elapsed().as_secs_f64());
         println!(
             "round {round}: {} sentences, {tokens} tokens, {:.0} tokens a second",
@@ -116,12 +114,17 @@ fn bench(args: &Args) -> Result<ExitCode, Failure> {
 fn short_sentence<'t>(tagger: &Tagger, sentences: &[&'t str]) -> Result<&'t str, Failure> {
     let mut nearest = (u64::MAX, sentences[0]);
     for &sentence in sentences.iter().take(CANDIDATES) {
-        let before = tagger.statistics().tokens;
-        tagger.logits(&[sentence])?;
-        let tokens = tagger.statistics().tokens - before;
+        let tokens = encode(tagger, &[sentence])?;
         nearest = nearest.min((tokens.abs_diff(SHORT), sentence));
     }
     Ok(nearest.1)
+}
+
+/// Encodes sentences; the number of their tokens.
+fn encode(tagger: &Tagger, sentences: &[&str]) -> Result<u64, Failure> {
+    let before = tagger.statistics().tokens;
+    tagger.logits(sentences)?;
+    Ok(tagger.statistics().tokens - before)
 }
 
 fn milliseconds(since: Instant) -> f64 {

@@ -90,6 +90,14 @@ def read_rows(path: Path) -> list[Row]:
     return rows
 
 
+def by_group(rows: list[Row]) -> dict[str, list[Row]]:
+    """The translations of each sentence, in the order of the rows."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.group, []).append(row)
+    return groups
+
+
 def read_parallel(path: Path) -> list[dict[str, str]]:
     """Unlabelled sentences: {"en": ..., "de": ..., ...}, translations of each other."""
     return list(lines(path))

@@ -6,7 +6,6 @@ the same in every language. Of the unlabelled sentences, those in which the teac
 """
 
 import random
-from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from .data import Row, find, read_parallel, read_rows
+from .data import Row, by_group, find, read_parallel, read_rows
 from .labels import LANGUAGES
 from .train import Settings, device, predict, train, trained
 
@@ -35,13 +34,11 @@ def soft_labels(work: Path, teacher: str, rows: list[Row]) -> dict[str, list[flo
     """Group -> the teacher's probabilities [labels]; kept in the teacher's folder once made."""
     cache = work / "runs" / teacher / "soft.npz"
     if not cache.exists():
-        groups: dict[str, Row] = {}
-        for row in rows:
-            if row.group not in groups or row.lang == "en":
-                groups[row.group] = row
+        groups = by_group(rows)
+        english = (max(members, key=lambda row: row.lang == "en") for members in groups.values())
         tokenizer = Tokenizer.from_file(str(work / "trimmed" / "tokenizer.json"))
         with torch.autocast(device().type, torch.bfloat16):
-            texts = [row.text for row in groups.values()]
+            texts = [row.text for row in english]
             logits = predict(trained(work, teacher), tokenizer, texts, limit=160, show=True)
         np.savez(cache, groups=list(groups), p=1 / (1 + np.exp(-logits)))
     saved = np.load(cache)
@@ -51,9 +48,7 @@ def soft_labels(work: Path, teacher: str, rows: list[Row]) -> dict[str, list[flo
 def telling(rows: list[Row], soft: dict[str, list[float]], seed: int = 4) -> list[Row]:
     """The groups in which the teacher sees something, and a part of the others."""
     chance = random.Random(seed)
-    groups: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[row.group].append(row)
+    groups = by_group(rows)
     kept = [group for group in groups if max(soft[group]) >= TELLING or chance.random() < DULL]
     print(f"distill: {len(kept)} of {len(groups)} unlabelled sentences are kept")
     return [row for group in kept for row in groups[group]]

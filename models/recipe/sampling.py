@@ -2,13 +2,12 @@
 
 import random
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 
 import torch
 from tokenizers import Tokenizer
 
-from .data import Row
+from .data import Row, by_group
 
 QUOTES = [("“", "”"), ("„", "“"), ("«", "»"), ("»", "«"), ('"', '"'), ("‘", "’"), ("「", "」"), ("”", "”")]
 QUOTED = re.compile("[“„«»\"”「]([^“„«»\"”「」]+)[”“»«\"」]")
@@ -30,11 +29,8 @@ def draws(rows: list[Row], chance: random.Random) -> int:
 def epoch_rows(rows: list[Row], seed: int) -> list[Row]:
     """The rows of one epoch, in no order."""
     chance = random.Random(seed)
-    groups: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[row.group].append(row)
     picked = []
-    for members in groups.values():
+    for members in by_group(rows).values():
         picked += chance.sample(members, min(draws(members, chance), len(members)))
     return picked
 

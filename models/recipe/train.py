@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 from transformers import BertForSequenceClassification
 
-from .data import Row, find, read_rows
+from .data import Row, by_group, find, read_rows
 from .measure import best_thresholds, truth
 from .model import attend_evenly, build, logits, parameter_groups, set_fake_quantization, standardise, take_layers
 from .sampling import batches, encode, epoch_rows, pad, restyle
@@ -108,10 +108,7 @@ def predict(model, tokenizer: Tokenizer, texts: list[str], limit: int = 512, tok
 def quick_rows(rows: list[Row], seed: int = 7) -> list[Row]:
     """A part of dev for the curve: one translation of every sentence."""
     chance = random.Random(seed)
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row.group, []).append(row)
-    return [chance.choice(members) for members in groups.values()]
+    return [chance.choice(members) for members in by_group(rows).values()]
 
 
 def quick_scores(model, tokenizer: Tokenizer, rows: list[Row]) -> dict[str, float]:
@@ -143,8 +140,6 @@ def train(
     rows = rows or read_rows(find(data, "train"))
     dev = quick_rows(read_rows(find(data, "dev")))
     model = build(work / "trimmed", list(settings.layers), settings.dropout).to(device())
-    if settings.start:
-        take_layers(model, trained(work, settings.start), list(settings.layers))
     optimizer = torch.optim.AdamW(
         parameter_groups(model, settings.rate, settings.layer_decay, settings.weight_decay), betas=(0.9, 0.98), fused=True
     )
@@ -164,7 +159,9 @@ def train(
         state = saved["state"]
         print(f"train: going on at step {state['step']} of {total}")
 
-    elif not settings.start:
+    elif settings.start:
+        take_layers(model, trained(work, settings.start), list(settings.layers))
+    else:
         model.eval()
         attend_evenly(model)
         first = [ids[:64] for ids in encode(tokenizer, [row.text for row in rows[:: len(rows) // 2000]], 64)]

@@ -88,73 +88,63 @@ mod x86 {
         ROUNDS as u64 * 6 * 32
     }
 
-    #[target_feature(enable = "avx2,fma")]
-    pub fn float() -> u64 {
-        let weight = _mm256_set1_ps(black_box(0.5));
-        let mut sums: [__m256; SUMS] = array::from_fn(|sum| _mm256_set1_ps(sum as f32));
-        for round in 0..ROUNDS {
-            let input = _mm256_set1_ps(round as f32);
-            for sum in &mut sums {
-                *sum = _mm256_fmadd_ps(input, weight, *sum);
+    /// A loop of one instruction, on vectors of a number of values.
+    macro_rules! single {
+        ($name:ident, $features:literal, $values:literal, $input:ident($number:ty), $weight:expr, $product:expr) => {
+            #[target_feature(enable = $features)]
+            pub fn $name() -> u64 {
+                let weight = $weight;
+                let mut sums: [_; SUMS] = array::from_fn(|sum| $input(sum as $number));
+                for round in 0..ROUNDS {
+                    let input = $input(round as $number);
+                    for sum in &mut sums {
+                        *sum = $product(*sum, input, weight);
+                    }
+                }
+                black_box(sums);
+                ROUNDS as u64 * SUMS as u64 * $values
             }
-        }
-        black_box(sums);
-        ROUNDS as u64 * SUMS as u64 * 8
+        };
     }
 
-    #[target_feature(enable = "avxvnni")]
-    pub fn int8_avx_vnni() -> u64 {
-        let weight = _mm256_set1_epi8(black_box(3));
-        let mut sums: [__m256i; SUMS] = array::from_fn(|sum| _mm256_set1_epi32(sum as i32));
-        for round in 0..ROUNDS {
-            let input = _mm256_set1_epi32(round);
-            for sum in &mut sums {
-                *sum = _mm256_dpbusd_avx_epi32(*sum, input, weight);
-            }
-        }
-        black_box(sums);
-        ROUNDS as u64 * SUMS as u64 * 32
-    }
-
-    #[target_feature(enable = "avx512vl,avx512vnni")]
-    pub fn int8_vnni_256() -> u64 {
-        let weight = _mm256_set1_epi8(black_box(3));
-        let mut sums: [__m256i; SUMS] = array::from_fn(|sum| _mm256_set1_epi32(sum as i32));
-        for round in 0..ROUNDS {
-            let input = _mm256_set1_epi32(round);
-            for sum in &mut sums {
-                *sum = _mm256_dpbusd_epi32(*sum, input, weight);
-            }
-        }
-        black_box(sums);
-        ROUNDS as u64 * SUMS as u64 * 32
-    }
-
-    #[target_feature(enable = "avx512f,avx512vnni")]
-    pub fn int8_vnni() -> u64 {
-        let weight = _mm512_set1_epi8(black_box(3));
-        let mut sums: [__m512i; SUMS] = array::from_fn(|sum| _mm512_set1_epi32(sum as i32));
-        for round in 0..ROUNDS {
-            let input = _mm512_set1_epi32(round);
-            for sum in &mut sums {
-                *sum = _mm512_dpbusd_epi32(*sum, input, weight);
-            }
-        }
-        black_box(sums);
-        ROUNDS as u64 * SUMS as u64 * 64
-    }
-
-    #[target_feature(enable = "avx512f")]
-    pub fn float_512() -> u64 {
-        let weight = _mm512_set1_ps(black_box(0.5));
-        let mut sums: [__m512; SUMS] = array::from_fn(|sum| _mm512_set1_ps(sum as f32));
-        for round in 0..ROUNDS {
-            let input = _mm512_set1_ps(round as f32);
-            for sum in &mut sums {
-                *sum = _mm512_fmadd_ps(input, weight, *sum);
-            }
-        }
-        black_box(sums);
-        ROUNDS as u64 * SUMS as u64 * 16
-    }
+    single!(
+        float,
+        "avx2,fma",
+        8,
+        _mm256_set1_ps(f32),
+        _mm256_set1_ps(black_box(0.5)),
+        |sum, input, weight| { _mm256_fmadd_ps(input, weight, sum) }
+    );
+    single!(
+        float_512,
+        "avx512f",
+        16,
+        _mm512_set1_ps(f32),
+        _mm512_set1_ps(black_box(0.5)),
+        |sum, input, weight| { _mm512_fmadd_ps(input, weight, sum) }
+    );
+    single!(
+        int8_avx_vnni,
+        "avxvnni",
+        32,
+        _mm256_set1_epi32(i32),
+        _mm256_set1_epi8(black_box(3)),
+        _mm256_dpbusd_avx_epi32
+    );
+    single!(
+        int8_vnni_256,
+        "avx512vl,avx512vnni",
+        32,
+        _mm256_set1_epi32(i32),
+        _mm256_set1_epi8(black_box(3)),
+        _mm256_dpbusd_epi32
+    );
+    single!(
+        int8_vnni,
+        "avx512f,avx512vnni",
+        64,
+        _mm512_set1_epi32(i32),
+        _mm512_set1_epi8(black_box(3)),
+        _mm512_dpbusd_epi32
+    );
 }
