@@ -50,7 +50,7 @@ struct Args {
     #[command(flatten)]
     model: ModelArgs,
 
-    /// Write {\"id\", \"lang\", \"stances\", \"probabilities\"} of each row to this file
+    /// Write {"id", "lang", "stances", "probabilities"} of each row to this file
     #[arg(long, value_name = "OUT.jsonl")]
     predictions: Option<PathBuf>,
 

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from .data import Row, by_group, find, read_parallel, read_rows
+from .annotations import training_rows
+from .data import Row, by_group, find, read_parallel
 from .labels import LANGUAGES
 from .train import Settings, device, predict, train, trained
 
@@ -21,9 +22,11 @@ from .train import Settings, device, predict, train, trained
 TELLING, DULL = 0.08, 0.25
 
 
-def unlabelled_rows(data: Path, count: int, seed: int = 3) -> list[Row]:
-    """`count` unlabelled sentences in all their languages, as rows without labels whose labels are all unsure."""
-    sentences = list(enumerate(read_parallel(find(data, "unlabelled"))))
+def unlabelled_rows(data: Path, count: int, labelled: list[Row], seed: int = 3) -> list[Row]:
+    """`count` unlabelled sentences in all their languages, as rows without labels whose labels are all unsure. Those that
+    are among the labelled rows are left out."""
+    known = {row.text for row in labelled}
+    sentences = [(n, one) for n, one in enumerate(read_parallel(find(data, "unlabelled"))) if known.isdisjoint(one.values())]
     rows = []
     for number, sentence in random.Random(seed).sample(sentences, min(count, len(sentences))):
         rows += [Row.unlabelled(f"U{number}", code, text) for code, text in sentence.items() if code in LANGUAGES]
@@ -56,6 +59,7 @@ def telling(rows: list[Row], soft: dict[str, list[float]], seed: int = 4) -> lis
 
 def distill(data: Path, work: Path, settings: Settings, teacher: str) -> Path:
     """Trains `settings.name` on labels and soft labels."""
-    labelled, more = read_rows(find(data, "train")), unlabelled_rows(data, settings.unlabelled)
+    labelled = training_rows(data)
+    more = unlabelled_rows(data, settings.unlabelled, labelled)
     soft = soft_labels(work, teacher, labelled + more)
     return train(data, work, replace(settings, teacher=teacher), labelled + telling(more, soft), soft)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 from transformers import BertForSequenceClassification
 
+from .annotations import training_rows
 from .data import Row, by_group, find, read_rows
 from .measure import best_thresholds, truth
 from .model import attend_evenly, build, logits, parameter_groups, set_fake_quantization, standardise, take_layers
@@ -130,14 +131,14 @@ def train(
 ) -> Path:
     """Runs or resumes `work/runs/NAME`; leaves `best.pt` (by quick dev macro-F1), `last.pt`, `log.jsonl`.
 
-    `rows`: those of the data folder's train file unless given; `soft`: a teacher's probabilities a group.
+    `rows`: all labelled ones unless given; `soft`: a teacher's probabilities a group.
     """
     torch.manual_seed(settings.seed)
     folder = work / "runs" / settings.name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "settings.json").write_text(json.dumps(asdict(settings), indent=2))
     tokenizer = Tokenizer.from_file(str(work / "trimmed" / "tokenizer.json"))
-    rows = rows or read_rows(find(data, "train"))
+    rows = rows or training_rows(data)
     dev = quick_rows(read_rows(find(data, "dev")))
     model = build(work / "trimmed", list(settings.layers), settings.dropout).to(device())
     optimizer = torch.optim.AdamW(
