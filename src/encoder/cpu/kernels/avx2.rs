@@ -11,7 +11,6 @@ pub(super) struct Avx2<D>(D);
 /// The instructions that multiply bytes.
 trait Dot: Copy {
     fn dot(self, sums: Sums, quad: __m256i, weights: Sums) -> Sums;
-    fn dot_twice(self, sums: Sums, quads: [__m256i; 2], weights: [Sums; 2]) -> Sums;
 }
 
 macro_rules! avx2 {
@@ -125,10 +124,6 @@ impl<D: Dot> Simd for Avx2<D> {
         self.0.dot(sums, quad, load(weights))
     }
     #[inline(always)]
-    fn dot_twice(self, sums: Sums, quads: [__m256i; 2], weights: [&ByteLine; 2]) -> Sums {
-        self.0.dot_twice(sums, quads, [load(weights[0]), load(weights[1])])
-    }
-    #[inline(always)]
     fn centre(self, sums: [__m256i; 2], zero: i32, offsets: &[i32; LANES]) -> Floats {
         let offsets: *const __m256i = offsets.as_ptr().cast();
         let offsets = avx2!([_mm256_loadu_si256(offsets), _mm256_loadu_si256(offsets.add(1))]);
@@ -162,37 +157,13 @@ fn load(weights: &ByteLine) -> Sums {
 #[derive(Clone, Copy)]
 struct Pairs;
 
-impl Pairs {
-    #[inline(always)]
-    fn widen(sums: Sums, pairs: Sums) -> Sums {
-        let ones = [avx2!(_mm256_set1_epi16(1)); 2];
-        let fours = halves!(_mm256_madd_epi16(pairs, ones));
-        halves!(_mm256_add_epi32(sums, fours))
-    }
-}
-
 impl Dot for Pairs {
     #[inline(always)]
     fn dot(self, sums: Sums, quad: __m256i, weights: Sums) -> Sums {
-        let quads = [quad; 2];
-        Self::widen(sums, halves!(_mm256_maddubs_epi16(quads, weights)))
-    }
-    #[inline(always)]
-    fn dot_twice(self, sums: Sums, quads: [__m256i; 2], weights: [Sums; 2]) -> Sums {
-        // Four products of a 7-bit code and a weight fit 16 bits: 4 · 127 · 63 = 32,004.
-        if super::HIGHEST_CODE > 127 {
-            return self.dot(self.dot(sums, quads[0], weights[0]), quads[1], weights[1]);
-        }
-        let ([first, second], [weights, more]) = (
-            quads.map(
-                #[inline(always)]
-                |q| [q; 2],
-            ),
-            weights,
-        );
-        let pairs = halves!(_mm256_maddubs_epi16(first, weights));
-        let others = halves!(_mm256_maddubs_epi16(second, more));
-        Self::widen(sums, halves!(_mm256_add_epi16(pairs, others)))
+        let (quads, ones) = ([quad; 2], [avx2!(_mm256_set1_epi16(1)); 2]);
+        let pairs = halves!(_mm256_maddubs_epi16(quads, weights));
+        let fours = halves!(_mm256_madd_epi16(pairs, ones));
+        halves!(_mm256_add_epi32(sums, fours))
     }
 }
 
@@ -207,10 +178,6 @@ macro_rules! vnni {
             fn dot(self, sums: Sums, quad: __m256i, weights: Sums) -> Sums {
                 let quads = [quad; 2];
                 halves!($instruction(sums, quads, weights))
-            }
-            #[inline(always)]
-            fn dot_twice(self, sums: Sums, quads: [__m256i; 2], weights: [Sums; 2]) -> Sums {
-                self.dot(self.dot(sums, quads[0], weights[0]), quads[1], weights[1])
             }
         }
     };

@@ -64,7 +64,7 @@ fn float_tile<S: Simd, const M: usize, const V: usize>(
     column: usize,
 ) {
     let mut sums = [[simd.splat(0.0); V]; M];
-    let input = p.input[row * p.input_stride..].as_ptr();
+    let rows = starts::<_, M>(p.input, row, p.input_stride);
     let panel = p.panels[panel..panel + p.inputs * V].as_ptr();
     for i in 0..p.inputs {
         // SAFETY: line `i · V + v` lies in the panel that was sliced above.
@@ -72,33 +72,33 @@ fn float_tile<S: Simd, const M: usize, const V: usize>(
             #[inline(always)]
             |v| unsafe { &*panel.add(i * V + v) },
         );
-        for (m, sums) in sums.iter_mut().enumerate() {
+        for (start, sums) in rows.iter().zip(&mut sums) {
             // SAFETY: `Kernels` checked that every row of the input holds `inputs` values.
-            let value = simd.splat(unsafe { *input.add(m * p.input_stride + i) });
+            let value = simd.splat(unsafe { *start.add(i) });
             for (sum, weights) in sums.iter_mut().zip(weights) {
                 *sum = simd.mul_add(value, simd.load(&weights.0), *sum);
             }
         }
     }
+    let width = (V * LANES).min(p.outputs - column);
+    let bias: Option<&[_; V]> = p.bias.map(|bias| vectors(&bias[column..]));
     for (m, sums) in sums.into_iter().enumerate() {
-        for (v, sum) in sums.into_iter().enumerate() {
-            let column = column + v * LANES;
-            let sum = match p.bias {
-                None => sum,
-                Some(bias) => simd.add(sum, simd.load(lanes(&bias[column..]))),
-            };
-            let out = (row + m) * p.out_stride + column;
-            update(
-                simd,
-                &mut p.out[out..],
-                p.outputs - column,
-                #[inline(always)]
-                |old| match p.store {
+        let out = &mut p.out[(row + m) * p.out_stride + column..][..width];
+        update::<_, V>(
+            simd,
+            out,
+            #[inline(always)]
+            |v, old| {
+                let sum = match bias {
+                    None => sums[v],
+                    Some(bias) => simd.add(sums[v], simd.load(&bias[v])),
+                };
+                match p.store {
                     Store::Replace => sum,
                     Store::Add => simd.add(old, sum),
-                },
-            );
-        }
+                }
+            },
+        );
     }
 }
 
@@ -138,56 +138,54 @@ fn int8_tile<S: Simd, const M: usize, const V: usize>(
 ) {
     let quads = p.inputs.div_ceil(4);
     let mut sums = [[simd.no_sums(); V]; M];
-    let input = p.input[row * p.input_stride..].as_ptr();
+    let rows = starts::<_, M>(p.input, row, p.input_stride);
     let panel = p.panels[panel..panel + quads * V].as_ptr();
-    // SAFETY: lines up to `quads · V` lie in the panel that was sliced above.
-    let weights = |i: usize, v: usize| unsafe { &*panel.add(i * V + v) };
-    // SAFETY: `Kernels` checked that every row of the input holds `4 · quads` bytes.
-    let bytes = |i: usize, m: usize| unsafe { *input.add(m * p.input_stride + 4 * i).cast() };
-    let mut i = 0;
-    while i + 2 <= quads {
-        let weights: [[&ByteLine; 2]; V] = std::array::from_fn(
+    for i in 0..quads {
+        // SAFETY: lines up to `quads · V` lie in the panel that was sliced above.
+        let lines: [&ByteLine; V] = std::array::from_fn(
             #[inline(always)]
-            |v| [weights(i, v), weights(i + 1, v)],
+            |v| unsafe { &*panel.add(i * V + v) },
         );
-        for (m, sums) in sums.iter_mut().enumerate() {
-            let quads = [simd.quad(bytes(i, m)), simd.quad(bytes(i + 1, m))];
-            for (sum, weights) in sums.iter_mut().zip(weights) {
-                *sum = simd.dot_twice(*sum, quads, weights);
-            }
-        }
-        i += 2;
-    }
-    if i < quads {
-        for (m, sums) in sums.iter_mut().enumerate() {
-            let quad = simd.quad(bytes(i, m));
-            for (v, sum) in sums.iter_mut().enumerate() {
-                *sum = simd.dot(*sum, quad, weights(i, v));
+        for (start, sums) in rows.iter().zip(&mut sums) {
+            // SAFETY: `Kernels` checked that every row of the input holds `4 · quads` bytes.
+            let quad = simd.quad(unsafe { *start.add(4 * i).cast() });
+            for (sum, line) in sums.iter_mut().zip(lines) {
+                *sum = simd.dot(*sum, quad, line);
             }
         }
     }
+    let width = (V * LANES).min(p.outputs - column);
+    let offsets: &[_; V] = vectors(&p.weight_sums[column..]);
+    let scales: &[_; V] = vectors(&p.weight_scales[column..]);
+    let bias: &[_; V] = vectors(&p.bias[column..]);
     for (m, sums) in sums.into_iter().enumerate() {
         let scale = simd.splat(p.input_scales[row + m]);
         let zero = i32::from(p.input_zeros[row + m]);
-        for (v, sum) in sums.into_iter().enumerate() {
-            let column = column + v * LANES;
-            let sum = simd.centre(sum, zero, lanes(&p.weight_sums[column..]));
-            let sum = simd.mul(sum, scale);
-            let scales = simd.load(lanes(&p.weight_scales[column..]));
-            let bias = simd.load(lanes(&p.bias[column..]));
-            let out = (row + m) * p.out_stride + column;
-            update(
-                simd,
-                &mut p.out[out..],
-                p.outputs - column,
-                #[inline(always)]
-                |old| match p.store {
-                    Store::Replace => simd.mul_add(sum, scales, bias),
-                    Store::Add => simd.mul_add(sum, scales, simd.add(old, bias)),
-                },
-            );
-        }
+        let out = &mut p.out[(row + m) * p.out_stride + column..][..width];
+        update::<_, V>(
+            simd,
+            out,
+            #[inline(always)]
+            |v, old| {
+                let sum = simd.mul(simd.centre(sums[v], zero, &offsets[v]), scale);
+                let (scale, bias) = (simd.load(&scales[v]), simd.load(&bias[v]));
+                match p.store {
+                    Store::Replace => simd.mul_add(sum, scale, bias),
+                    Store::Add => simd.mul_add(sum, scale, simd.add(old, bias)),
+                }
+            },
+        );
     }
+}
+
+/// Where `M` rows begin, from `row` on. Known before the loop, so that the compiler neither multiplies nor branches
+/// for them in it.
+#[inline(always)]
+fn starts<T, const M: usize>(input: &[T], row: usize, stride: usize) -> [*const T; M] {
+    std::array::from_fn(
+        #[inline(always)]
+        |m| std::hint::black_box(input[(row + m) * stride..].as_ptr()),
+    )
 }
 
 #[inline(always)]
@@ -195,18 +193,30 @@ fn lanes<T>(from: &[T]) -> &[T; LANES] {
     from.first_chunk().expect("vectors of outputs are padded to whole steps")
 }
 
-/// Replaces the first sixteen of `out` by what `new` makes of them, or the first `left` if fewer are left.
+/// The first `V` vectors of `from`, which is padded to whole steps.
 #[inline(always)]
-fn update<S: Simd>(simd: S, out: &mut [f32], left: usize, new: impl Fn(S::Floats) -> S::Floats) {
-    if left >= LANES {
-        let out = out.first_chunk_mut().expect("a row of outputs is as long as said");
-        simd.store(new(simd.load(out)), out);
+fn vectors<T, const V: usize>(from: &[T]) -> &[[T; LANES]; V] {
+    from.as_chunks().0.first_chunk().expect("what outputs have is padded to whole steps")
+}
+
+/// Replaces `V` vectors of outputs, of which `out` may hold only a part, by what `new` makes of them.
+#[inline(always)]
+fn update<S: Simd, const V: usize>(
+    simd: S,
+    out: &mut [f32],
+    new: impl Fn(usize, S::Floats) -> S::Floats,
+) {
+    if let Some(whole) = out.as_chunks_mut::<LANES>().0.first_chunk_mut::<V>() {
+        for (v, out) in whole.iter_mut().enumerate() {
+            simd.store(new(v, simd.load(out)), out);
+        }
     } else {
-        let mut padded = [0.0; LANES];
-        padded[..left].copy_from_slice(&out[..left]);
-        let old = simd.load(&padded);
-        simd.store(new(old), &mut padded);
-        out[..left].copy_from_slice(&padded[..left]);
+        let mut padded = [[0.0; LANES]; V];
+        padded.as_flattened_mut()[..out.len()].copy_from_slice(out);
+        for (v, padded) in padded.iter_mut().enumerate() {
+            simd.store(new(v, simd.load(padded)), padded);
+        }
+        out.copy_from_slice(&padded.as_flattened()[..out.len()]);
     }
 }
 
@@ -349,13 +359,17 @@ pub(super) fn softmax<S: Simd>(
     length: usize,
     scale: f32,
 ) {
-    let least = simd.splat(f32::NEG_INFINITY);
+    // What no value of the last step exceeds: nothing where it holds none. (Filling the row with it would make the loads
+    // wait for the stores.)
+    let mut highest = [f32::NEG_INFINITY; LANES];
+    highest[..(length - 1) % LANES + 1].fill(f32::INFINITY);
+    let highest = simd.load(&highest);
     for row in rows.chunks_exact_mut(stride) {
-        let padded = &mut row[..length.next_multiple_of(LANES)];
-        padded[length..].fill(f32::NEG_INFINITY);
-        let (steps, _) = padded.as_chunks_mut::<LANES>();
-        let mut largest = least;
-        for step in steps.iter() {
+        let (steps, _) = row[..length.next_multiple_of(LANES)].as_chunks_mut::<LANES>();
+        let (last, others) = steps.split_last_mut().expect("a row has values");
+        simd.store(simd.min(simd.load(last), highest), last);
+        let mut largest = simd.load(last);
+        for step in others {
             largest = simd.max(largest, simd.load(step));
         }
         let shift = simd.splat(-simd.largest(largest) * scale);

@@ -49,16 +49,6 @@ pub(super) trait Simd: Copy {
     /// Adds four products to each sum, exactly: weights lie within ±63, so that two products with a byte
     /// fit 16 bits.
     fn dot(self, sums: Self::Sums, quad: Self::Quad, weights: &ByteLine) -> Self::Sums;
-    /// The same for the next four inputs too.
-    #[inline(always)]
-    fn dot_twice(
-        self,
-        sums: Self::Sums,
-        quads: [Self::Quad; 2],
-        weights: [&ByteLine; 2],
-    ) -> Self::Sums {
-        self.dot(self.dot(sums, quads[0], weights[0]), quads[1], weights[1])
-    }
     /// `sums − zero · offsets` as floats.
     fn centre(self, sums: Self::Sums, zero: i32, offsets: &[i32; LANES]) -> Self::Floats;
 
