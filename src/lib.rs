@@ -32,7 +32,7 @@
 //!
 //! # Own models
 //!
-//! [`Tagger::from_dir`] loads any Hugging Face directory of a BERT, DistilBERT, RoBERTa or XLM-RoBERTa
+//! [`Tagger::from_dir`] loads any Hugging Face directory of a BERT, DistilBERT, RoBERTa, XLM-RoBERTa or ELECTRA
 //! sequence classifier. Labels that are no [`Stance`] are in [`Statement::other_labels`].
 //!
 //! # Features

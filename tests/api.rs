@@ -214,7 +214,7 @@ proptest! {
     /// Bit for bit the same scores in every batch, order and number of threads.
     #[test]
     fn scores_depend_on_the_sentence_alone(
-        model in prop::sample::select(vec!["bert", "roberta", "distilbert", "xlm-roberta"]),
+        model in prop::sample::select(vec!["bert", "roberta", "distilbert", "xlm-roberta", "electra"]),
         threads in 1usize..4,
         sentences in prop::collection::vec("[a-zäöüА-яक-ह中-龍 .,!?„“0-9]{0,80}( [a-z]{1,9}){0,40}", 1..40),
     ) {

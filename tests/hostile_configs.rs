@@ -8,9 +8,13 @@ use serde_json::{Map, Value, json};
 
 /// The tiny BERT with an edited config.
 fn with_config(edit: impl FnOnce(&mut Value)) -> Model {
-    let mut config = serde_json::from_slice(&BERT.config).unwrap();
+    edited(BERT.clone(), edit)
+}
+
+fn edited(model: Model, edit: impl FnOnce(&mut Value)) -> Model {
+    let mut config = serde_json::from_slice(&model.config).unwrap();
     edit(&mut config);
-    Model { config: config.to_string().into(), ..BERT.clone() }
+    Model { config: config.to_string().into(), ..model }
 }
 
 /// The tiny BERT with an edited tokenizer.
@@ -42,6 +46,28 @@ fn config_with_sizes_of_another_world() {
             with_config(|config| config[field] = value).refused(&["config.json"]);
         }
     }
+}
+
+#[test]
+fn config_with_embeddings_of_another_width() {
+    let electra = Model::read("electra");
+    let with = |value: Value| edited(electra.clone(), |config| config["embedding_size"] = value);
+    for value in [json!(0), json!(u64::MAX), json!(1u64 << 40), json!((1 << 14) + 1)] {
+        let error = with(value).refused(&["config.json", "embedding_size"]);
+        assert!(matches!(error, Error::Config { .. }));
+    }
+    for value in [json!(-1), json!(1.5), json!(1e300), json!("32"), json!([]), json!({})] {
+        with(value).refused(&["config.json"]);
+    }
+    // What the tensors do not bear out, that of a missing size and that of no projection among it.
+    for (value, columns) in [(json!(1 << 14), 1 << 14), (Value::Null, 128), (json!(48), 48)] {
+        let shape = format!("[900, {columns}]");
+        let tensor = "electra.embeddings.word_embeddings.weight";
+        let error = with(value).refused(&["model.safetensors", tensor, &shape, "[900, 32]"]);
+        assert!(matches!(error, Error::Tensor { .. }));
+    }
+    // Other architectures have no such size.
+    with_config(|config| config["embedding_size"] = json!(0)).load().unwrap();
 }
 
 #[test]

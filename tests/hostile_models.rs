@@ -6,6 +6,7 @@ mod common;
 
 use std::fs;
 
+use common::checkpoint::Checkpoint;
 use common::tampered::{BERT, Model};
 use common::{scratch, tiny_model};
 use demarche::{Error, Tagger};
@@ -40,7 +41,7 @@ fn with_first_weight(number: f32) -> Model {
 
 #[test]
 fn the_untouched_models_load() {
-    for architecture in ["bert", "distilbert", "roberta", "xlm-roberta"] {
+    for architecture in ["bert", "distilbert", "roberta", "xlm-roberta", "electra"] {
         Model::read(architecture).load().unwrap();
     }
 }
@@ -177,6 +178,38 @@ fn weights_without_a_tensor_or_with_one_too_many() {
     assert!(matches!(error, Error::UnexpectedTensor { .. }));
 }
 
+/// Where the embeddings are as wide as the hidden values, an ELECTRA is a BERT by other names.
+#[test]
+fn weights_with_and_without_a_projection_of_embeddings() {
+    let mut equal = Checkpoint::load("parity/bert");
+    equal.config["model_type"] = json!("electra");
+    equal.config["embedding_size"] = equal.config["hidden_size"].clone();
+    equal.tensors = std::mem::take(&mut equal.tensors)
+        .into_iter()
+        .map(|(name, tensor)| {
+            let name = name.replace("bert.pooler.dense", "classifier.dense");
+            let name = name.replace("bert.", "electra.");
+            let out = ["classifier.weight", "classifier.bias"].contains(&&*name);
+            (if out { name.replace('.', ".out_proj.") } else { name }, tensor)
+        })
+        .collect();
+    equal.builder().build().unwrap();
+
+    let electra = Checkpoint::load("parity/electra");
+    for part in ["weight", "bias"] {
+        let name = format!("electra.embeddings_project.{part}");
+        let mut without = electra.clone();
+        let projection = without.tensors.remove(&name).unwrap();
+        let error = without.builder().build().unwrap_err();
+        assert!(matches!(error, Error::MissingTensor { tensor, .. } if tensor == name));
+
+        let mut with = equal.clone();
+        with.tensors.insert(name.clone(), projection);
+        let error = with.builder().build().unwrap_err();
+        assert!(matches!(error, Error::UnexpectedTensor { tensor, .. } if tensor == name));
+    }
+}
+
 #[test]
 fn weights_of_another_architecture() {
     Model { weights: Model::read("distilbert").weights, ..BERT.clone() }
@@ -241,7 +274,7 @@ fn a_link_that_leads_to_itself() {
 
 /// One of the models with some bytes of one file changed.
 fn mutated() -> impl Strategy<Value = Model> {
-    let architecture = prop::sample::select(&["bert", "roberta", "xlm-roberta"][..]);
+    let architecture = prop::sample::select(&["bert", "roberta", "xlm-roberta", "electra"][..]);
     let change = (
         any::<prop::sample::Index>(),
         prop_oneof![any::<u8>(), prop::sample::select(&b"0129-\"[]{},:"[..])],

@@ -80,6 +80,11 @@ fn xlm_roberta() {
 }
 
 #[test]
+fn electra() {
+    assert_checkpoint("electra");
+}
+
+#[test]
 #[cfg(feature = "bundled")]
 fn bundled_model_in_f32() {
     let tagger = Tagger::builder().precision(demarche::Precision::F32).build().unwrap();

@@ -16,6 +16,8 @@ pub(crate) struct Config {
     pub(crate) architecture: Architecture,
     pub(crate) vocabulary: usize,
     pub(crate) hidden: usize,
+    /// Columns of the embedding tables; other than the hidden size, they are projected to it.
+    pub(crate) embedding: usize,
     pub(crate) layers: usize,
     pub(crate) heads: usize,
     pub(crate) intermediate: usize,
@@ -52,6 +54,7 @@ pub(crate) enum Architecture {
     DistilBert,
     Roberta,
     XlmRoberta,
+    Electra,
     DebertaV2,
 }
 
@@ -91,6 +94,7 @@ impl fmt::Display for Architecture {
             Architecture::DistilBert => "distilbert",
             Architecture::Roberta => "roberta",
             Architecture::XlmRoberta => "xlm-roberta",
+            Architecture::Electra => "electra",
             Architecture::DebertaV2 => "deberta-v2",
         })
     }
@@ -103,6 +107,8 @@ struct Raw {
     vocab_size: Option<u64>,
     #[serde(alias = "dim")]
     hidden_size: Option<u64>,
+    /// Of ELECTRA and DeBERTa alone.
+    embedding_size: Option<u64>,
     #[serde(alias = "n_layers")]
     num_hidden_layers: Option<u64>,
     #[serde(alias = "n_heads")]
@@ -166,6 +172,14 @@ impl Check<'_> {
         let deberta = architecture == Architecture::DebertaV2;
 
         let hidden = self.size("hidden_size", raw.hidden_size, 1 << 14)?;
+        let embedding = match (architecture, raw.embedding_size) {
+            // As transformers fills the gap.
+            (Architecture::Electra, None) => 128,
+            (Architecture::Electra | Architecture::DebertaV2, some @ Some(_)) => {
+                self.size("embedding_size", some, 1 << 14)?
+            }
+            _ => hidden,
+        };
         let heads = self.size("num_attention_heads", raw.num_attention_heads, 1 << 10)?;
         if !hidden.is_multiple_of(heads) {
             return Err(self.wrong(
@@ -222,6 +236,7 @@ impl Check<'_> {
             architecture,
             vocabulary: self.size("vocab_size", raw.vocab_size, 1 << 22)?,
             hidden,
+            embedding,
             layers: self.size("num_hidden_layers", raw.num_hidden_layers, 1 << 8)?,
             heads,
             intermediate: self.size("intermediate_size", raw.intermediate_size, 1 << 16)?,
@@ -245,6 +260,8 @@ impl Check<'_> {
             },
             head_activation: match architecture {
                 Architecture::DistilBert => Activation::Relu,
+                // Whatever the activation of the layers.
+                Architecture::Electra => Activation::Gelu,
                 Architecture::DebertaV2 if raw.pooler_hidden_act.as_deref() != Some("tanh") => {
                     self.activation("pooler_hidden_act", raw.pooler_hidden_act.as_deref())?
                 }
@@ -285,12 +302,14 @@ impl Check<'_> {
             Some("distilbert") => Architecture::DistilBert,
             Some("roberta") => Architecture::Roberta,
             Some("xlm-roberta") => Architecture::XlmRoberta,
+            Some("electra") => Architecture::Electra,
             Some("deberta-v2") => Architecture::DebertaV2,
             other => {
                 return Err(Error::Architecture {
                     file: self.file.to_owned(),
-                    expected: "bert, distilbert, roberta, xlm-roberta or (rust-bert) deberta-v2"
-                        .into(),
+                    expected:
+                        "bert, distilbert, roberta, xlm-roberta, electra or (rust-bert) deberta-v2"
+                            .into(),
                     found: other.unwrap_or("nothing").to_owned(),
                 });
             }

@@ -13,8 +13,6 @@ use crate::error::{Error, Result};
 /// The checked part of `config.json` that only DeBERTa-v2 has.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// Columns of the embedding tables; other than the hidden size, they are projected to it.
-    pub(crate) embedding: usize,
     /// Whether a position row is added to each token, as in BERT.
     pub(crate) absolute_positions: bool,
     /// Content is compared with relative positions.
@@ -52,7 +50,6 @@ pub(crate) struct Convolution {
 
 #[derive(Deserialize)]
 struct Raw {
-    embedding_size: Option<i64>,
     pooler_hidden_size: Option<i64>,
     attention_head_size: Option<i64>,
     position_biased_input: Option<bool>,
@@ -131,7 +128,6 @@ impl Check<'_> {
             Some(kernel) => Some(self.convolution(kernel, raw.conv_groups, raw.conv_act)?),
         };
         Ok(Settings {
-            embedding: self.number("embedding_size", raw.embedding_size, 1, 1 << 14, hidden)?,
             absolute_positions: raw.position_biased_input.unwrap_or(true),
             content_to_position: terms.iter().any(|term| term == "c2p"),
             position_to_content: terms.iter().any(|term| term == "p2c"),
@@ -267,7 +263,7 @@ impl DebertaWeights {
     pub(crate) fn read(config: &Config, settings: &Settings, tensors: &Tensors) -> Result<Self> {
         let names = &Names::DEBERTA_V2;
         let mut reader = Reader::new(tensors, names);
-        let (hidden, size) = (config.hidden, settings.embedding);
+        let (hidden, size) = (config.hidden, config.embedding);
         let root = "deberta.embeddings";
         let encoder = "deberta.encoder";
         let relative = settings.relative;

@@ -12,16 +12,18 @@ pub(crate) struct Weights {
     pub(crate) head: Head,
 }
 
-/// Word row + position row + row of token type 0, then a norm.
+/// Word row + position row + row of token type 0, then a norm, then perhaps a projection.
 #[derive(Debug)]
 pub(crate) struct Embedding {
-    /// `[vocabulary, hidden]`
+    /// `[vocabulary, embedding]`
     pub(crate) words: Matrix,
-    /// `[positions, hidden]`
+    /// `[positions, embedding]`
     pub(crate) positions: Matrix,
-    /// `[hidden]`: every token has type 0. `None` where the architecture has no types.
+    /// `[embedding]`: every token has type 0. `None` where the architecture has no types.
     pub(crate) token_type: Option<Vec<f32>>,
     pub(crate) norm: Norm,
+    /// `[hidden, embedding]`. `None` where the two are equal.
+    pub(crate) projection: Option<Linear>,
 }
 
 /// One transformer layer.
@@ -57,7 +59,7 @@ pub(crate) struct Linear {
     pub(crate) bias: Vec<f32>,
 }
 
-/// Layer norm over the hidden dimension.
+/// Layer norm over the columns of a matrix.
 #[derive(Debug)]
 pub(crate) struct Norm {
     pub(crate) weight: Vec<f32>,
@@ -111,6 +113,13 @@ impl Names {
         ],
         ..Names::BERT
     };
+    const ELECTRA: Names = Names {
+        prefix: "electra",
+        dense: "classifier.dense",
+        classifier: "classifier.out_proj",
+        ignored: &["electra.embeddings.position_ids"],
+        ..Names::BERT
+    };
     const DISTILBERT: Names = Names {
         prefix: "distilbert",
         layers: "transformer.layer",
@@ -147,10 +156,13 @@ impl Weights {
             Architecture::Bert => Names::BERT,
             Architecture::Roberta | Architecture::XlmRoberta => Names::ROBERTA,
             Architecture::DistilBert => Names::DISTILBERT,
+            Architecture::Electra => Names::ELECTRA,
             Architecture::DebertaV2 => {
                 return Err(Error::Architecture {
                     file: config.file.clone(),
-                    expected: "bert, distilbert, roberta or xlm-roberta for the CPU backend".into(),
+                    expected:
+                        "bert, distilbert, roberta, xlm-roberta or electra for the CPU backend"
+                            .into(),
                     found: "deberta-v2".into(),
                 });
             }
@@ -191,21 +203,26 @@ impl<'t> Reader<'t> {
     }
 
     fn embedding(&mut self, config: &Config, names: &Names) -> Result<Embedding> {
-        let hidden = config.hidden;
+        let (hidden, size) = (config.hidden, config.embedding);
         let root = format!("{}.embeddings", names.prefix);
         Ok(Embedding {
-            words: self.matrix(&format!("{root}.word_embeddings"), config.vocabulary, hidden)?,
+            words: self.matrix(&format!("{root}.word_embeddings"), config.vocabulary, size)?,
             positions: self.matrix(
                 &format!("{root}.position_embeddings"),
                 config.position_rows,
-                hidden,
+                size,
             )?,
             token_type: if names.token_types {
-                Some(self.token_type(&root, config.token_types, hidden)?)
+                Some(self.token_type(&root, config.token_types, size)?)
             } else {
                 None
             },
-            norm: self.norm(&format!("{root}.LayerNorm"), hidden)?,
+            norm: self.norm(&format!("{root}.LayerNorm"), size)?,
+            projection: if size == hidden {
+                None
+            } else {
+                Some(self.linear(&format!("{root}_project"), hidden, size)?)
+            },
         })
     }
 
@@ -261,13 +278,13 @@ impl<'t> Reader<'t> {
         })
     }
 
-    pub(super) fn norm(&mut self, stem: &str, hidden: usize) -> Result<Norm> {
+    pub(super) fn norm(&mut self, stem: &str, size: usize) -> Result<Norm> {
         // Checkpoints from before 2019 call a norm's weight gamma and its bias beta.
         let old = self.tensors.contains(&format!("{stem}.gamma"));
         let (weight, bias) = if old { ("gamma", "beta") } else { ("weight", "bias") };
         Ok(Norm {
-            weight: self.vector(format!("{stem}.{weight}"), hidden)?,
-            bias: self.vector(format!("{stem}.{bias}"), hidden)?,
+            weight: self.vector(format!("{stem}.{weight}"), size)?,
+            bias: self.vector(format!("{stem}.{bias}"), size)?,
         })
     }
 

@@ -80,7 +80,7 @@ pub struct TaggerBuilder {
 
 impl TaggerBuilder {
     /// A Hugging Face directory with `config.json`, `tokenizer.json` and `model.safetensors` of a BERT,
-    /// DistilBERT, RoBERTa or XLM-RoBERTa sequence classifier. Default: the bundled model.
+    /// DistilBERT, RoBERTa, XLM-RoBERTa or ELECTRA sequence classifier. Default: the bundled model.
     pub fn model_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.source = Source::Dir(dir.into());
         self

@@ -1,6 +1,7 @@
 //! What several tests need: a tiny model, and folders to write to.
 #![allow(dead_code, reason = "every test file uses its own part")]
 
+pub mod checkpoint;
 pub mod tampered;
 
 use std::fs;

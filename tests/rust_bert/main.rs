@@ -2,12 +2,13 @@
 //!
 //! Needs libtorch; `scripts/test-rust-bert.sh` finds or fetches it and runs these tests.
 
-mod checkpoint;
+#[path = "../common/mod.rs"]
+mod common;
 
 use std::collections::HashSet;
 use std::fs;
 
-use checkpoint::{Checkpoint, fixture};
+use common::checkpoint::{Checkpoint, fixture};
 use demarche::{Backend, Device, Error, Precision, Statement, Tagger, TaggerBuilder};
 use serde::Deserialize;
 use serde_json::json;
@@ -16,7 +17,7 @@ const TOLERANCE: f32 = 1e-4;
 const RUST_BERT: Backend = Backend::RustBert { device: Device::Cpu };
 
 /// Architectures that both backends compute.
-const SHARED: [&str; 4] = ["bert", "distilbert", "roberta", "xlm-roberta"];
+const SHARED: [&str; 5] = ["bert", "distilbert", "roberta", "xlm-roberta", "electra"];
 
 #[derive(Deserialize)]
 struct Sentence {
@@ -129,7 +130,7 @@ fn both_backends_pool_the_mean() {
 
 #[test]
 fn both_backends_read_int8() {
-    for name in ["bert", "xlm-roberta"] {
+    for name in ["bert", "xlm-roberta", "electra"] {
         let mut checkpoint = Checkpoint::load(&format!("parity/{name}"));
         checkpoint.quantize();
         assert_backends_agree(&checkpoint.builder().precision(Precision::F32), name);
@@ -239,7 +240,7 @@ fn hostile_configurations_are_refused_alike() {
     assert_refused(&with("num_hidden_layers", json!(255)), "encoder.layer");
     assert_refused(&with("id2label", json!({"0": "one"})), "classifier.weight");
     assert_refused(&with("id2label", json!(null)), "id2label");
-    assert_refused(&with("model_type", json!("electra")), "deberta-v2");
+    assert_refused(&with("model_type", json!("gpt2")), "deberta-v2");
     assert_refused(&with("hidden_act", json!("swish")), "hidden_act");
 }
 
@@ -257,7 +258,7 @@ fn calls_are_refused_alike() {
 fn deberta_is_for_rust_bert_alone() {
     let error = parity("deberta-v2").build().unwrap_err();
     let Error::Architecture { expected, found, .. } = error else { panic!("{error}") };
-    assert!(expected.contains("bert, distilbert, roberta or xlm-roberta"), "{expected}");
+    assert!(expected.contains("bert, distilbert, roberta, xlm-roberta or electra"), "{expected}");
     assert_eq!(found, "deberta-v2");
 }
 

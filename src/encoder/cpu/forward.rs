@@ -35,6 +35,8 @@ struct Embedding {
     /// Rows that sequences can reach, the token type's row added.
     positions: Vec<f32>,
     norm: PaddedNorm,
+    /// Of embeddings that are not as wide as the hidden values.
+    projection: Option<PackedLinear>,
 }
 
 struct Layer {
@@ -69,6 +71,8 @@ impl Model {
                 words: weights.embedding.words.clone(),
                 positions: positions(config, weights),
                 norm: norm(&weights.embedding.norm),
+                projection: (weights.embedding.projection.as_ref())
+                    .map(|linear| PackedLinear::stack(&[linear], int8, kernels)),
             },
             layers: layers.collect(),
             activation: config.activation,
@@ -113,8 +117,8 @@ impl Model {
 
 /// Position rows from the first used one on, with the row of token type 0 added.
 fn positions(config: &Config, weights: &Weights) -> Vec<f32> {
-    let mut positions = vec![0.0; config.max_tokens() * config.hidden];
-    for (i, row) in positions.chunks_exact_mut(config.hidden).enumerate() {
+    let mut positions = vec![0.0; config.max_tokens() * config.embedding];
+    for (i, row) in positions.chunks_exact_mut(config.embedding).enumerate() {
         weights.embedding.positions.row(config.first_position + i, row);
         if let Some(token_type) = &weights.embedding.token_type {
             row.iter_mut().zip(token_type).for_each(|(to, from)| *to += from);
@@ -142,19 +146,34 @@ impl Run<'_> {
         starts.zip(ends).map(|(start, end)| start..end)
     }
 
-    /// Word and position rows, normed, to `scratch.hidden`.
+    /// The embeddings, as wide as the hidden values, to `scratch.hidden`.
     fn embed(&self, scratch: &mut Scratch) {
-        let (width, embedding) = (self.model.hidden, &self.model.embedding);
-        let hidden = scratch.hidden.get(self.ids.len() * width);
+        let (tokens, width) = (self.ids.len(), self.model.hidden);
+        let hidden = scratch.hidden.get(tokens * width);
+        let Some(projection) = &self.model.embedding.projection else {
+            return self.look_up(hidden);
+        };
+        let columns = self.model.embedding.words.columns;
+        let rows = scratch.projected.get(tokens * columns);
+        self.look_up(rows);
+        let input = self.input(rows, columns, &mut scratch.quantised);
+        let output = Output { values: hidden, stride: width, store: Store::Replace };
+        projection.apply(self.kernels, input, output);
+    }
+
+    /// Word and position rows, normed, to `rows` `[tokens, embedding]`.
+    fn look_up(&self, rows: &mut [f32]) {
+        let embedding = &self.model.embedding;
+        let width = embedding.words.columns;
         for tokens in self.sequences() {
             let positions = embedding.positions.chunks_exact(width);
             for (token, position) in tokens.zip(positions) {
-                let row = &mut hidden[token * width..][..width];
+                let row = &mut rows[token * width..][..width];
                 embedding.words.row(self.ids[token] as usize, row);
                 row.iter_mut().zip(position).for_each(|(to, from)| *to += from);
             }
         }
-        embedding.norm.apply(self.kernels, hidden, width);
+        embedding.norm.apply(self.kernels, rows, width);
     }
 
     /// One layer, in place. With `first_only`, it leaves the rows of the sequences' first tokens alone, one

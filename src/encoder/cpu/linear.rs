@@ -246,9 +246,9 @@ impl PaddedNorm {
         PaddedNorm { weight: padded(&norm.weight), bias: padded(&norm.bias), epsilon }
     }
 
-    /// Every row of `hidden` values, in place.
-    pub(super) fn apply(&self, kernels: Kernels, rows: &mut [f32], hidden: usize) {
-        for row in rows.chunks_exact_mut(hidden) {
+    /// Every row of `width` values, in place.
+    pub(super) fn apply(&self, kernels: Kernels, rows: &mut [f32], width: usize) {
+        for row in rows.chunks_exact_mut(width) {
             kernels.norm(row, &self.weight, &self.bias, self.epsilon);
         }
     }

@@ -7,7 +7,8 @@ use super::kernels::FloatLine;
 pub(super) struct Scratch {
     /// `[tokens, hidden]`: what goes from layer to layer.
     pub(super) hidden: Floats,
-    /// `[tokens, 3 · hidden]`: queries, keys and values, side by side.
+    /// `[tokens, 3 · hidden]`: queries, keys and values, side by side. Before the first layer
+    /// `[tokens, embedding]`: rows that are yet to be projected.
     pub(super) projected: Floats,
     /// `[tokens, hidden]`: what the heads bring together.
     pub(super) context: Floats,

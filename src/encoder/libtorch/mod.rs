@@ -10,11 +10,11 @@
 //! and [`LibTorch`] is a handle to it. A panic of rust-bert or tch ends the request that raised it, not
 //! the worker and not the caller.
 //!
-//! rust-bert 0.23 computes BERT and DistilBERT as their checkpoints ask. For the others it does not, so
-//! [`transformer`] computes them on the same libtorch: rust-bert's layer norms have a fixed epsilon of
-//! 1e-12 where RoBERTa and XLM-RoBERTa have 1e-5, and its DeBERTa-v2 attention looks relative positions up
-//! without the offset, divides their scores by `d` instead of `√d` and rounds the logarithmic scale of far
-//! ones. Its pipelines are not used at all: they pad batches without a mask.
+//! rust-bert 0.23 computes BERT and DistilBERT as their checkpoints ask. For others it does not, so
+//! [`transformer`] computes those on the same libtorch, and ELECTRA with them: rust-bert's layer norms have
+//! a fixed epsilon of 1e-12 where RoBERTa and XLM-RoBERTa have 1e-5, and its DeBERTa-v2 attention looks
+//! relative positions up without the offset, divides their scores by `d` instead of `√d` and rounds the
+//! logarithmic scale of far ones. Its pipelines are not used at all: they pad batches without a mask.
 //!
 //! tch's types stay in this room.
 

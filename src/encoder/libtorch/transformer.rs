@@ -1,5 +1,5 @@
-//! A post-norm transformer encoder on libtorch, for the architectures that rust-bert 0.23 does not compute
-//! as their checkpoints ask.
+//! A post-norm transformer encoder on libtorch, for ELECTRA and the architectures that rust-bert 0.23 does
+//! not compute as their checkpoints ask.
 //!
 //! What DeBERTa-v2 adds to attention is in [`disentangled`](super::disentangled).
 
@@ -26,6 +26,7 @@ impl Transformer {
     pub(super) fn bert(config: &Config, from: &Weights, device: Device) -> Result<Self> {
         let embedding = &from.embedding;
         let row = |row: &Vec<f32>| array(row, &[row.len()], device);
+        let linear = |from| Linear::new(from, device);
         Ok(Transformer {
             embedding: Embedding {
                 words: matrix(&embedding.words, device)?,
@@ -34,6 +35,7 @@ impl Transformer {
                 token_type: embedding.token_type.as_ref().map(row).transpose()?,
                 projection: None,
                 norm: Norm::new(&embedding.norm, config.norm_epsilon, device)?,
+                normed_projection: embedding.projection.as_ref().map(linear).transpose()?,
             },
             relative: None,
             convolution: None,
@@ -65,6 +67,7 @@ impl Transformer {
                 token_type: from.token_type.as_ref().map(row).transpose()?,
                 projection: from.projection.as_ref().map(projection).transpose()?,
                 norm: Norm::new(&from.norm, config.norm_epsilon, device)?,
+                normed_projection: None,
             },
             relative: Relative::new(config, settings, from, device)?,
             convolution: match (&from.convolution, settings.convolution) {
@@ -105,14 +108,17 @@ impl Transformer {
     }
 }
 
-/// Word row + position row + row of token type 0, then a norm.
+/// Word row + position row + row of token type 0, then a norm; narrow rows are projected.
 struct Embedding {
     words: Tensor,
     positions: Option<Tensor>,
     first_position: i64,
     token_type: Option<Tensor>,
+    /// Of DeBERTa-v2.
     projection: Option<Linear>,
     norm: Norm,
+    /// Of ELECTRA.
+    normed_projection: Option<Linear>,
 }
 
 impl Embedding {
@@ -128,7 +134,11 @@ impl Embedding {
         if let Some(projection) = &self.projection {
             x = projection.forward(&x);
         }
-        self.norm.forward(&x)
+        let x = self.norm.forward(&x);
+        match &self.normed_projection {
+            Some(projection) => projection.forward(&x),
+            None => x,
+        }
     }
 }
 

@@ -322,7 +322,7 @@ pub(super) fn quantise<S: Simd>(simd: S, row: &[f32], out: &mut [u8]) -> (f32, u
     let zero = (-low * factor).round_ties_even();
     let (factor, zeros) = (simd.splat(factor), simd.splat(zero));
     let (steps, rest) = row.as_chunks::<LANES>();
-    let (bytes, rest_bytes) = out.as_chunks_mut::<LANES>();
+    let (bytes, rest_bytes) = out[..row.len()].as_chunks_mut::<LANES>();
     for (step, bytes) in steps.iter().zip(bytes) {
         to_codes(simd, simd.load(step), factor, zeros, bytes);
     }

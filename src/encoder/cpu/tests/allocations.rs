@@ -32,8 +32,10 @@ static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn a_batch_allocates_its_result_alone() {
-    for precision in [Precision::F32, Precision::Int8] {
-        let engine = engine("xlm-roberta", precision, Kernels::detect());
+    let models = ["xlm-roberta", "electra"];
+    let precisions = [Precision::F32, Precision::Int8];
+    for (name, precision) in models.into_iter().flat_map(|name| precisions.map(|p| (name, p))) {
+        let engine = engine(name, precision, Kernels::detect());
         let ids: Vec<u32> = (0..300).collect();
         let batch = Batch { ids: &ids, ends: &[10, 40, 41, 150, 300] };
         engine.logits(batch).unwrap();

@@ -10,7 +10,7 @@ use super::*;
 use crate::model::{ModelFiles, Pooling};
 
 /// Tiny random checkpoints; what their logits should be is checked by the parity tests.
-const CHECKPOINTS: [&str; 4] = ["bert", "distilbert", "roberta", "xlm-roberta"];
+const CHECKPOINTS: [&str; 5] = ["bert", "distilbert", "roberta", "xlm-roberta", "electra"];
 
 fn model(name: &str) -> (Config, Weights) {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parity");

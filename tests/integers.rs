@@ -1,0 +1,35 @@
+//! Files of int8 and 4-bit matrices give what their values give as floats: the same in f32, nearly in int8.
+
+mod common;
+
+use common::checkpoint::Checkpoint;
+use demarche::Precision;
+
+const SENTENCES: [&str; 4] = [
+    "Nein.",
+    "The minister rejected the accusations and asked for patience.",
+    "Die Regierung kündigte am Montag an, „jede Hilfe“ zu leisten.",
+    "Москва поддержала план и потребовала гарантий.",
+];
+
+#[test]
+fn integers_are_read_as_the_values_that_they_stand_for() {
+    for name in ["bert", "xlm-roberta", "electra"] {
+        let mut integers = Checkpoint::load(&format!("parity/{name}"));
+        let floats = integers.quantize();
+        let logits = |checkpoint: &Checkpoint, precision| {
+            let tagger = checkpoint.builder().precision(precision).build().unwrap();
+            tagger.logits(&SENTENCES).unwrap()
+        };
+        let expected = logits(&floats, Precision::F32);
+        assert_eq!(logits(&integers, Precision::F32), expected, "{name}");
+
+        // Matrices of integers are multiplied as such.
+        let int8 = logits(&integers, Precision::Auto);
+        assert_eq!(int8, logits(&integers, Precision::Int8), "{name}");
+        assert_ne!(int8, expected, "{name}");
+        let squares = |values: ndarray::Array2<f32>| values.mapv(|x| x * x).sum();
+        let (error, size) = (squares(&int8 - &expected), squares(expected));
+        assert!(error < 0.01 * size, "{name}: off by {error} of {size}");
+    }
+}
