@@ -26,7 +26,7 @@ class Settings:
 
     name: str = "small"
     layers: tuple[int, ...] = tuple(range(12))
-    epochs: int = 5
+    epochs: int = 4
     rate: float = 2e-4
     layer_decay: float = 0.88
     weight_decay: float = 0.01
@@ -35,7 +35,7 @@ class Settings:
     tokens: int = 1536
     limit: int = 160
     #: The last part of the steps, in which linear layers act as they would be shipped.
-    quantized_share: float = 0.0
+    quantized_share: float = 0.12
     smoothing: float = 0.01
     seed: int = 1
     #: Of a student: its teacher's run, and how much the teacher says against the labels.
