@@ -1,6 +1,8 @@
 //! Linear layers, laid out for the kernels when the model is loaded.
 
-use super::kernels::{ByteLine, FloatLine, FloatProduct, Int8Product, Kernels, LANES, Store};
+use super::kernels::{
+    ByteLine, FloatLine, FloatProduct, Int8Product, Kernels, LANES, Spill, Store,
+};
 use super::scratch::Quantised;
 use crate::model::{Linear, Matrix, Norm, Values};
 
@@ -35,7 +37,7 @@ pub(super) struct PackedLinear {
 
 enum PackedWeights {
     Float(Vec<FloatLine>),
-    Int8 { panels: Vec<ByteLine>, scales: Vec<f32>, sums: Vec<i32> },
+    Int8 { panels: Vec<ByteLine>, spill: Spill, scales: Vec<f32>, sums: Vec<i32> },
 }
 
 impl PackedLinear {
@@ -94,7 +96,8 @@ impl PackedLinear {
                     at[..quad.len()].copy_from_slice(quad);
                 }
             }
-            PackedWeights::Int8 { panels, scales, sums }
+            let spill = kernels.spill(&mut panels, quads);
+            PackedWeights::Int8 { panels, spill, scales, sums }
         } else {
             let mut panels = vec![FloatLine::default(); inputs * padded / LANES];
             let mut values = vec![0.0; parts[0].linear.weight.columns];
@@ -143,22 +146,26 @@ impl PackedLinear {
                 out_stride: out.stride,
                 store: out.store,
             }),
-            PackedWeights::Int8 { panels, scales, sums } => kernels.int8_product(Int8Product {
-                rows: input.rows,
-                inputs: self.inputs,
-                outputs,
-                input: &input.quantised.bytes,
-                input_stride: padded_bytes(self.inputs),
-                input_scales: &input.quantised.scales,
-                input_zeros: &input.quantised.zeros,
-                panels: &panels[first / LANES * self.inputs.div_ceil(4)..],
-                weight_scales: &scales[first..],
-                weight_sums: &sums[first..],
-                bias,
-                out: out.values,
-                out_stride: out.stride,
-                store: out.store,
-            }),
+            PackedWeights::Int8 { panels, spill, scales, sums } => {
+                kernels.int8_product(Int8Product {
+                    rows: input.rows,
+                    inputs: self.inputs,
+                    outputs,
+                    input: &input.quantised.bytes,
+                    input_stride: padded_bytes(self.inputs),
+                    input_scales: &input.quantised.scales,
+                    input_zeros: &input.quantised.zeros,
+                    panels: &panels[first / LANES * self.inputs.div_ceil(4)..],
+                    spill,
+                    spilled: first / LANES,
+                    weight_scales: &scales[first..],
+                    weight_sums: &sums[first..],
+                    bias,
+                    out: out.values,
+                    out_stride: out.stride,
+                    store: out.store,
+                })
+            }
         }
     }
 }

@@ -10,7 +10,14 @@ pub(super) struct Avx2<D>(D);
 
 /// The instructions that multiply bytes.
 trait Dot: Copy {
+    /// Whether `dot_twice` is faster.
+    const TWICE: bool = false;
+
     fn dot(self, sums: Sums, quad: __m256i, weights: Sums) -> Sums;
+    #[inline(always)]
+    fn dot_twice(self, sums: Sums, quads: [__m256i; 2], weights: [Sums; 2]) -> Sums {
+        self.dot(self.dot(sums, quads[0], weights[0]), quads[1], weights[1])
+    }
 }
 
 macro_rules! avx2 {
@@ -47,6 +54,7 @@ impl<D: Dot> Simd for Avx2<D> {
     type Floats = Floats;
     type Sums = Sums;
     type Quad = __m256i;
+    const TWICE: bool = D::TWICE;
 
     #[inline(always)]
     fn splat(self, value: f32) -> Floats {
@@ -124,6 +132,10 @@ impl<D: Dot> Simd for Avx2<D> {
         self.0.dot(sums, quad, load(weights))
     }
     #[inline(always)]
+    fn dot_twice(self, sums: Sums, quads: [__m256i; 2], weights: [&ByteLine; 2]) -> Sums {
+        self.0.dot_twice(sums, quads, weights.map(load))
+    }
+    #[inline(always)]
     fn centre(self, sums: [__m256i; 2], zero: i32, offsets: &[i32; LANES]) -> Floats {
         let offsets: *const __m256i = offsets.as_ptr().cast();
         let offsets = avx2!([_mm256_loadu_si256(offsets), _mm256_loadu_si256(offsets.add(1))]);
@@ -153,17 +165,31 @@ fn load(weights: &ByteLine) -> Sums {
     avx2!([_mm256_load_si256(weights), _mm256_load_si256(weights.add(1))])
 }
 
-/// Pairs of products are added in 16 bits, pairs of those in 32.
+/// Pairs of products are added in 16 bits, two such sums of two steps too, and pairs of those in 32.
 #[derive(Clone, Copy)]
 struct Pairs;
 
 impl Dot for Pairs {
+    const TWICE: bool = true;
+
     #[inline(always)]
     fn dot(self, sums: Sums, quad: __m256i, weights: Sums) -> Sums {
         let (quads, ones) = ([quad; 2], [avx2!(_mm256_set1_epi16(1)); 2]);
         let pairs = halves!(_mm256_maddubs_epi16(quads, weights));
         let fours = halves!(_mm256_madd_epi16(pairs, ones));
         halves!(_mm256_add_epi32(sums, fours))
+    }
+    #[inline(always)]
+    fn dot_twice(self, sums: Sums, quads: [__m256i; 2], weights: [Sums; 2]) -> Sums {
+        let ([a, b], ones) = (quads, [avx2!(_mm256_set1_epi16(1)); 2]);
+        let (a, b) = ([a; 2], [b; 2]);
+        let (a, b) = (
+            halves!(_mm256_maddubs_epi16(a, weights[0])),
+            halves!(_mm256_maddubs_epi16(b, weights[1])),
+        );
+        let fours = halves!(_mm256_add_epi16(a, b));
+        let eights = halves!(_mm256_madd_epi16(fours, ones));
+        halves!(_mm256_add_epi32(sums, eights))
     }
 }
 

@@ -3,6 +3,7 @@
 //! Each is inlined into a function that is compiled for one instruction set; see `kernel_set!`.
 
 use super::simd::{ByteLine, FloatLine, LANES, Simd};
+use super::spill::Spill;
 use super::{FloatProduct, HIGHEST_CODE, Int8Product, Store};
 use crate::model::Activation;
 
@@ -140,17 +141,41 @@ fn int8_tile<S: Simd, const M: usize, const V: usize>(
     let mut sums = [[simd.no_sums(); V]; M];
     let rows = starts::<_, M>(p.input, row, p.input_stride);
     let panel = p.panels[panel..panel + quads * V].as_ptr();
-    for i in 0..quads {
+    let mut i = 0;
+    while S::TWICE && i + 1 < quads {
         // SAFETY: lines up to `quads · V` lie in the panel that was sliced above.
-        let lines: [&ByteLine; V] = std::array::from_fn(
-            #[inline(always)]
-            |v| unsafe { &*panel.add(i * V + v) },
-        );
-        for (start, sums) in rows.iter().zip(&mut sums) {
+        let [first, second] = unsafe { [step::<V>(panel, i), step::<V>(panel, i + 1)] };
+        for (&start, sums) in rows.iter().zip(&mut sums) {
             // SAFETY: `Kernels` checked that every row of the input holds `4 · quads` bytes.
-            let quad = simd.quad(unsafe { *start.add(4 * i).cast() });
+            let quads = unsafe { [quad(simd, start, i), quad(simd, start, i + 1)] };
+            for ((sum, first), second) in sums.iter_mut().zip(first).zip(second) {
+                *sum = simd.dot_twice(*sum, quads, [first, second]);
+            }
+        }
+        i += 2;
+    }
+    while i < quads {
+        // SAFETY: as above.
+        let lines = unsafe { step::<V>(panel, i) };
+        for (&start, sums) in rows.iter().zip(&mut sums) {
+            // SAFETY: as above.
+            let quad = unsafe { quad(simd, start, i) };
             for (sum, line) in sums.iter_mut().zip(lines) {
                 *sum = simd.dot(*sum, quad, line);
+            }
+        }
+        i += 1;
+    }
+    if S::TWICE {
+        for v in 0..V {
+            let number = p.spilled + column / LANES + v;
+            let spilled = p.spill.starts[number] as usize..p.spill.starts[number + 1] as usize;
+            for (&i, line) in p.spill.quads[spilled.clone()].iter().zip(&p.spill.lines[spilled]) {
+                assert!((i as usize) < quads);
+                for (&start, sums) in rows.iter().zip(&mut sums) {
+                    // SAFETY: as above.
+                    sums[v] = simd.dot(sums[v], unsafe { quad(simd, start, i as usize) }, line);
+                }
             }
         }
     }
@@ -176,6 +201,37 @@ fn int8_tile<S: Simd, const M: usize, const V: usize>(
             },
         );
     }
+}
+
+/// Lines of `V` vectors, of step `i` along the inputs.
+///
+/// # Safety
+/// `panel` is followed by `i · V + V` lines.
+#[inline(always)]
+unsafe fn step<'a, const V: usize>(panel: *const ByteLine, i: usize) -> [&'a ByteLine; V] {
+    std::array::from_fn(
+        #[inline(always)]
+        |v| {
+            // SAFETY: the caller's.
+            unsafe { &*panel.add(i * V + v) }
+        },
+    )
+}
+
+/// Four activations of a row, of step `i`.
+///
+/// # Safety
+/// `row` is followed by `4 · i + 4` bytes.
+#[inline(always)]
+unsafe fn quad<S: Simd>(simd: S, row: *const u8, i: usize) -> S::Quad {
+    // SAFETY: the caller's.
+    simd.quad(unsafe { *row.add(4 * i).cast() })
+}
+
+/// What of packed int8 weights has to be multiplied apart.
+#[inline(always)]
+pub(super) fn spill<S: Simd>(_: S, panels: &mut [ByteLine], quads: usize) -> Spill {
+    if S::TWICE { Spill::take(panels, quads) } else { Spill::default() }
 }
 
 /// Where `M` rows begin, from `row` on. Known before the loop, so that the compiler neither multiplies nor branches

@@ -15,12 +15,14 @@ mod avx512;
 mod generic;
 mod scalar;
 mod simd;
+mod spill;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 
 pub(crate) use simd::{ByteLine, FloatLine, LANES};
+pub(crate) use spill::Spill;
 
 use crate::model::Activation;
 
@@ -72,8 +74,12 @@ pub(crate) struct Int8Product<'a> {
     pub(crate) input_stride: usize,
     pub(crate) input_scales: &'a [f32],
     pub(crate) input_zeros: &'a [u8],
-    /// Values within ±63, zero for the inputs of the padding.
+    /// Values within ±63, zero for the inputs of the padding. [`Kernels::spill`] has seen them.
     pub(crate) panels: &'a [ByteLine],
+    /// What it took out of them.
+    pub(crate) spill: &'a Spill,
+    /// Sixteens of outputs of `spill` before the first one here.
+    pub(crate) spilled: usize,
     /// One an output, padded to whole steps of [`LANES`], as are the next two.
     pub(crate) weight_scales: &'a [f32],
     /// Sum of the weights of an output.
@@ -91,6 +97,7 @@ struct Table {
     int8_panel: usize,
     float_product: unsafe fn(&mut FloatProduct<'_>),
     int8_product: unsafe fn(&mut Int8Product<'_>),
+    spill: unsafe fn(&mut [ByteLine], usize) -> Spill,
     norm: unsafe fn(&mut [f32], &[f32], &[f32], f32),
     quantise: unsafe fn(&[f32], &mut [u8]) -> (f32, u8),
     softmax: unsafe fn(&mut [f32], usize, usize, f32),
@@ -104,7 +111,9 @@ macro_rules! kernel_set {
         float: $float_rows:literal by $float_vectors:literal, int8: $int8_rows:literal by $int8_vectors:literal) => {
         /// The kernels of this instruction set.
         pub(in crate::encoder::cpu::kernels) static TABLE: crate::encoder::cpu::kernels::Table = {
-            use crate::encoder::cpu::kernels::{FloatProduct, Int8Product, LANES, Table, generic};
+            use crate::encoder::cpu::kernels::{
+                ByteLine, FloatProduct, Int8Product, LANES, Spill, Table, generic,
+            };
             use crate::model::Activation;
 
             const _: () = assert!($float_rows <= generic::MOST_ROWS && $int8_rows <= generic::MOST_ROWS);
@@ -116,6 +125,10 @@ macro_rules! kernel_set {
             $(#[$attribute])?
             fn int8_product(p: &mut Int8Product<'_>) {
                 generic::int8_product::<_, $int8_rows, $int8_vectors>($simd, p);
+            }
+            $(#[$attribute])?
+            fn spill(panels: &mut [ByteLine], quads: usize) -> Spill {
+                generic::spill($simd, panels, quads)
             }
             $(#[$attribute])?
             fn norm(row: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
@@ -139,6 +152,7 @@ macro_rules! kernel_set {
                 int8_panel: $int8_vectors * LANES,
                 float_product,
                 int8_product,
+                spill,
                 norm,
                 quantise,
                 softmax,
@@ -234,6 +248,13 @@ impl Kernels {
         assert_rows(p.rows, p.out.len(), p.out_stride, p.outputs);
         // SAFETY: as for `float_product`.
         unsafe { (self.0.int8_product)(p) }
+    }
+
+    /// Takes out of packed int8 weights, which have `quads` lines for each sixteen outputs, what an [`Int8Product`] has to
+    /// multiply apart.
+    pub(crate) fn spill(self, panels: &mut [ByteLine], quads: usize) -> Spill {
+        // SAFETY: a `Kernels` holds a table only where its instructions were detected.
+        unsafe { (self.0.spill)(panels, quads) }
     }
 
     /// Layer norm of a row in place; `weight` and `bias` are padded to whole steps of [`LANES`].

@@ -25,6 +25,8 @@ pub(super) trait Simd: Copy {
     type Sums: Copy;
     /// Four activations, repeated over a register.
     type Quad: Copy;
+    /// Whether an int8 product takes [`dot_twice`](Self::dot_twice), which then wants panels of one vector.
+    const TWICE: bool = false;
 
     fn splat(self, value: f32) -> Self::Floats;
     fn load(self, from: &[f32; LANES]) -> Self::Floats;
@@ -49,6 +51,17 @@ pub(super) trait Simd: Copy {
     /// Adds four products to each sum, exactly: weights lie within ±63, so that two products with a byte
     /// fit 16 bits.
     fn dot(self, sums: Self::Sums, quad: Self::Quad, weights: &ByteLine) -> Self::Sums;
+    /// Two steps of [`dot`](Self::dot) at once, exactly: what would not fit was taken out of the weights, see
+    /// [`Spill`](super::spill::Spill).
+    #[inline(always)]
+    fn dot_twice(
+        self,
+        sums: Self::Sums,
+        quads: [Self::Quad; 2],
+        weights: [&ByteLine; 2],
+    ) -> Self::Sums {
+        self.dot(self.dot(sums, quads[0], weights[0]), quads[1], weights[1])
+    }
     /// `sums − zero · offsets` as floats.
     fn centre(self, sums: Self::Sums, zero: i32, offsets: &[i32; LANES]) -> Self::Floats;
 

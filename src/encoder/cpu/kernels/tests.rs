@@ -92,7 +92,8 @@ impl Int8Case {
     fn run(&self, kernels: Kernels, store: Store) -> Vec<f32> {
         let lines =
             panels::<i8, 64>(&self.weights, self.inputs, self.outputs, kernels.int8_panel(), 0);
-        let panels: Vec<ByteLine> = lines.into_iter().map(ByteLine).collect();
+        let mut panels: Vec<ByteLine> = lines.into_iter().map(ByteLine).collect();
+        let spill = kernels.spill(&mut panels, self.inputs.div_ceil(4));
         let mut sums = vec![0; self.outputs.next_multiple_of(LANES)];
         for (sum, row) in sums.iter_mut().zip(self.weights.chunks_exact(self.inputs)) {
             *sum = row.iter().map(|&w| i32::from(w)).sum();
@@ -108,6 +109,8 @@ impl Int8Case {
             input_scales: &self.scales,
             input_zeros: &self.zeros,
             panels: &panels,
+            spill: &spill,
+            spilled: 0,
             weight_scales: &self.weight_scales,
             weight_sums: &sums,
             bias: &self.bias,
