@@ -15,7 +15,7 @@ from .distill import distill
 from .evaluate import decided, decisions_of, evaluate
 from .export import export, export_float, load
 from .model import set_fake_quantization
-from .train import Settings, predict, train, trained
+from .train import Settings, average, predict, run_settings, train, trained
 from .vocabulary import SIZE, trim
 
 
@@ -37,13 +37,14 @@ def finish(data: Path, work: Path, run: str, out: Path) -> None:
     """Calibrates the best state of a run on dev, and exports it. All figures are of the quantised weights."""
     folder = work / "runs" / run
     model = trained(work, run)
-    export(model, work / "trimmed" / "tokenizer.json", {}, out)
+    source = work / run_settings(folder).base / "tokenizer.json"
+    export(model, source, {}, out)
     rows = read_rows(find(data, "dev"))
     tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
     texts = [row.text for row in rows]
     logits = predict(load(out), tokenizer, texts, show=True)
     np.save(folder / "dev.npy", logits)
-    export(model, work / "trimmed" / "tokenizer.json", calibrate(logits, rows), out)
+    export(model, source, calibrate(logits, rows), out)
 
 
 def agreement(data: Path, work: Path, run: str, out: Path) -> None:
@@ -83,13 +84,17 @@ def main() -> None:
         one.add_argument("--threads", type=int, default=0, help="CPU threads (all)")
 
     stage("base", "the base model as a Hugging Face directory", "work")
-    stage("vocabulary", "the base with the pieces of our languages only", "data", "work").add_argument(
-        "--size", type=int, default=SIZE, help="pieces to keep"
-    )
+    one = stage("vocabulary", "the base with the pieces of our languages only", "data", "work")
+    one.add_argument("--size", type=int, default=SIZE, help="pieces to keep")
+    one.add_argument("--name", default="trimmed", help="the folder of WORK that it makes")
     training(stage("train", "fine-tune; resumes by itself", "data", "work"))
     one = stage("distill", "train a student on the soft labels of a teacher run", "data", "work")
     training(one)
     one.add_argument("--teacher", required=True, help="name of a finished run")
+    one = stage("average", "a run whose weights lie between those of two finished runs", "work")
+    one.add_argument("--runs", nargs=2, required=True, metavar="RUN", help="the two; word embeddings are the first's")
+    one.add_argument("--share", type=float, default=0.5, help="the part of the second")
+    one.add_argument("--name", required=True, help="name of the new run")
     one = stage("calibrate", "calibrate the best state of a run and export it", "data", "work", "out")
     one.add_argument("--run", default="small", help="name of the run")
     one = stage("agreement", "how far the shipped integers decide like the trained floats", "data", "work", "out")
@@ -108,11 +113,13 @@ def main() -> None:
     if arguments.stage in ("base", "all"):
         make_base(arguments.work)
     if arguments.stage in ("vocabulary", "all"):
-        trim(arguments.work, arguments.data, getattr(arguments, "size", SIZE))
+        trim(arguments.work, arguments.data, getattr(arguments, "size", SIZE), getattr(arguments, "name", "trimmed"))
     if arguments.stage in ("train", "all"):
         train(arguments.data, arguments.work, settings_of(arguments))
     if arguments.stage == "distill":
         distill(arguments.data, arguments.work, settings_of(arguments), arguments.teacher)
+    if arguments.stage == "average":
+        average(arguments.work, arguments.name, arguments.runs, arguments.share)
     if arguments.stage == "calibrate":
         finish(arguments.data, arguments.work, arguments.run, arguments.out)
     if arguments.stage == "agreement":

@@ -10,13 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from tokenizers import Tokenizer
 
 from .annotations import training_rows
 from .data import Row, by_group, find, read_parallel
 from .labels import LANGUAGES
-from .train import Settings, device, predict, train, trained
+from .train import Settings, autocast, predict, run_settings, train, trained
 
 #: From this probability of any label on, an unlabelled sentence is worth learning from; of the others, a part is kept.
 TELLING, DULL = 0.08, 0.25
@@ -39,8 +38,8 @@ def soft_labels(work: Path, teacher: str, rows: list[Row]) -> dict[str, list[flo
     if not cache.exists():
         groups = by_group(rows)
         english = (max(members, key=lambda row: row.lang == "en") for members in groups.values())
-        tokenizer = Tokenizer.from_file(str(work / "trimmed" / "tokenizer.json"))
-        with torch.autocast(device().type, torch.bfloat16):
+        tokenizer = Tokenizer.from_file(str(work / run_settings(work / "runs" / teacher).base / "tokenizer.json"))
+        with autocast():
             texts = [row.text for row in english]
             logits = predict(trained(work, teacher), tokenizer, texts, limit=160, show=True)
         np.savez(cache, groups=list(groups), p=1 / (1 + np.exp(-logits)))

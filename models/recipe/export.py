@@ -19,8 +19,8 @@ from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForSequenceClassification
 
 from .labels import LANGUAGES
-from .model import QuantLinear, prepare
-from .quantize import pack_q4, quantize_rows, unpack_q4
+from .model import QuantEmbedding, QuantLinear, prepare
+from .quantize import fake_quantize_words, pack_coarse_q4, pack_q4, quantize_rows, unpack_q4
 
 WORDS = "bert.embeddings.word_embeddings"
 POSITIONS = "bert.embeddings.position_embeddings.weight"
@@ -32,18 +32,21 @@ QUANTIZATION = {
 
 def quantized_tensors(model: BertForSequenceClassification) -> dict[str, torch.Tensor]:
     """The tensors of the shipped file."""
-    linear = {name for name, module in model.named_modules() if isinstance(module, QuantLinear)}
+    linear = {name: module.step for name, module in model.named_modules() if isinstance(module, QuantLinear)}
+    words = model.bert.embeddings.word_embeddings
     out = {}
     for name, tensor in model.state_dict().items():
         owner = name.removesuffix(".weight")
         tensor = tensor.detach().float().cpu()
         if name == WORDS + ".weight":
-            packed, scale = pack_q4(tensor.numpy())
+            coarse = isinstance(words, QuantEmbedding)
+            packed, scale = pack_coarse_q4(tensor, words.step) if coarse else pack_q4(tensor.numpy())
             out[name], out[WORDS + ".scale"] = torch.from_numpy(packed), torch.from_numpy(scale)
         elif name.endswith(".weight") and owner in linear:
-            out[name], out[owner + ".scale"] = quantize_rows(tensor)
+            out[name], out[owner + ".scale"] = quantize_rows(tensor, linear[owner])
         elif name == POSITIONS:
-            out[name] = tensor.half()
+            coarse = isinstance(words, QuantEmbedding)
+            out[name] = (fake_quantize_words(tensor, words.step) if coarse else tensor).half()
         else:
             out[name] = tensor
     return {name: tensor.contiguous() for name, tensor in out.items()}
@@ -91,7 +94,7 @@ def load(folder: Path) -> BertForSequenceClassification:
     """A shipped directory as a float model."""
     model = BertForSequenceClassification(BertConfig.from_pretrained(folder))
     model.load_state_dict(float_tensors(load_file(folder / "model.safetensors")))
-    return prepare(model).eval()
+    return prepare(model, None).eval()
 
 
 def export_float(folder: Path, out: Path) -> None:

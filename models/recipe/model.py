@@ -14,22 +14,39 @@ from torch.nn import functional as F
 from transformers import BertConfig, BertForSequenceClassification
 
 from .labels import LABELS
-from .quantize import fake_quantize_rows, fake_quantize_tokens
+from .quantize import fake_quantize_rows, fake_quantize_tokens, fake_quantize_words
 
 
 class QuantLinear(nn.Linear):
-    """A linear layer that can act as its shipped form would: 7-bit weights, 8-bit activations."""
+    """A linear layer that can act as its shipped form would: integer weights, 8-bit activations."""
 
     fake = False
+    #: The step of the weights, see `quantize`; None where they are already what the integers say.
+    step: float | None = 0.0
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.fake:
             return super().forward(x)
-        return F.linear(fake_quantize_tokens(x), fake_quantize_rows(self.weight), self.bias)
+        weight = self.weight if self.step is None else fake_quantize_rows(self.weight, self.step)
+        return F.linear(fake_quantize_tokens(x), weight, self.bias)
 
 
-def build(base: Path, layers: list[int], dropout: float = 0.0) -> BertForSequenceClassification:
-    """A classifier from the layers `layers` of the BERT encoder in `base`; pooler and classifier start at random."""
+class QuantEmbedding(nn.Embedding):
+    """Word embeddings that are trained, and can act as their coarse shipped form would."""
+
+    fake = False
+    step = 0.0
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        rows = super().forward(ids)
+        return fake_quantize_words(rows, self.step) if self.fake else rows
+
+
+def build(
+    base: Path, layers: list[int], dropout: float = 0.0, row_step: float = 0.0, word_step: float = 0.0
+) -> BertForSequenceClassification:
+    """A classifier from the layers `layers` of the BERT encoder in `base`; pooler and classifier start at random. Steps: as
+    `prepare` takes them."""
     config = BertConfig.from_pretrained(base)
     config.architectures = ["BertForSequenceClassification"]
     config.num_hidden_layers = len(layers)
@@ -48,7 +65,7 @@ def build(base: Path, layers: list[int], dropout: float = 0.0) -> BertForSequenc
                 renamed[f"bert.encoder.layer.{new}." + name.removeprefix(prefix)] = tensor
     missing, unexpected = model.load_state_dict(renamed, strict=False)
     assert not unexpected and all(name.startswith(("classifier.", "bert.pooler.")) for name in missing), (missing, unexpected)
-    return prepare(model)
+    return prepare(model, row_step, word_step)
 
 
 def take_layers(model: BertForSequenceClassification, other: BertForSequenceClassification, layers: list[int]) -> None:
@@ -59,20 +76,29 @@ def take_layers(model: BertForSequenceClassification, other: BertForSequenceClas
         own.load_state_dict(other.bert.encoder.layer[number].state_dict())
 
 
-def prepare(model: BertForSequenceClassification) -> BertForSequenceClassification:
-    """Freezes the word embeddings and lets the linear layers of encoder and pooler act quantised on demand."""
-    model.bert.embeddings.word_embeddings.weight.requires_grad = False
+def prepare(model: BertForSequenceClassification, row_step: float | None = 0.0, word_step: float = 0.0) -> BertForSequenceClassification:
+    """Lets the linear layers of encoder and pooler act quantised on demand, with weights of the step `row_step`. The word
+    embeddings stay as they are, or, with a `word_step`, learn and act quantised too."""
     for part in (model.bert.encoder, model.bert.pooler):
         for module in part.modules():
             if type(module) is nn.Linear:
                 module.__class__ = QuantLinear
+                module.step = row_step
+    words = model.bert.embeddings.word_embeddings
+    if word_step:
+        words.__class__ = QuantEmbedding
+        words.step = word_step
+        # Its gradient would be dropped at padding; ours masks padding out anyway.
+        words.padding_idx = None
+    else:
+        words.weight.requires_grad = False
     return model
 
 
 def set_fake_quantization(model: nn.Module, on: bool) -> None:
-    """Whether linear layers act quantised."""
+    """Whether the layers that can act quantised do."""
     for module in model.modules():
-        if isinstance(module, QuantLinear):
+        if isinstance(module, (QuantLinear, QuantEmbedding)):
             module.fake = on
 
 
@@ -81,8 +107,11 @@ def heads(x: torch.Tensor, count: int) -> torch.Tensor:
     return x.unflatten(-1, (count, -1)).transpose(1, 2)
 
 
-def logits(model: BertForSequenceClassification, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """ids, mask: [batch, tokens] -> logits [batch, labels]."""
+def logits(
+    model: BertForSequenceClassification, ids: torch.Tensor, mask: torch.Tensor, states: list[torch.Tensor] | None = None
+) -> torch.Tensor:
+    """ids, mask: [batch, tokens] -> logits [batch, labels]. What each layer puts out is appended to `states`: [batch, tokens,
+    hidden], of the last layer the first token's only."""
     count = model.config.num_attention_heads
     x = model.bert.embeddings(input_ids=ids)
     open_keys = mask[:, None, None, :].bool()
@@ -99,6 +128,8 @@ def logits(model: BertForSequenceClassification, ids: torch.Tensor, mask: torch.
         )
         state = layer.attention.output(state.transpose(1, 2).flatten(2), asking)
         x = layer.output(layer.intermediate(state), state)
+        if states is not None:
+            states.append(x)
     return model.classifier(model.dropout(model.bert.pooler(x)))
 
 

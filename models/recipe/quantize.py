@@ -5,6 +5,10 @@ its low nibble and value `i + 16` in its high nibble; value = (nibble - 8) * sca
 
 7-bit rows: one f32 scale per output channel, |q| <= 63, value = q * scale. Seven bits rather than eight, so that the sum
 of two products u8 * i8 stays below 2 * 255 * 63 = 32,130 and cannot saturate the i16 sums of x86's `maddubs`.
+
+Both can be filled coarsely: with a scale of `step` root mean squares of the row, few of the integers occur, and the file
+compresses to the entropy of those that do, about 2.05 - log2(step) bits a value (that of a rounded normal variable).
+Nothing changes for the reader.
 """
 
 import numpy as np
@@ -29,6 +33,26 @@ def pack_q4(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return packed.reshape(rows, width // 2), scale
 
 
+def word_scales(values: torch.Tensor, step: float) -> torch.Tensor:
+    """The one scale that all blocks of a row share in the coarse form: [rows, width] -> [rows, 1], as f16 holds it."""
+    return (step * values.square().mean(-1, keepdim=True).sqrt()).clamp_min(1e-6).half().float()
+
+
+def pack_coarse_q4(values: torch.Tensor, step: float) -> tuple[np.ndarray, np.ndarray]:
+    """Like `pack_q4`, with scales of `step` root mean squares of a row."""
+    scale = word_scales(values, step)
+    q = (torch.round(values / scale).clamp(-8, 7) + 8).to(torch.uint8).numpy()
+    blocks = q.reshape(len(q), -1, BLOCK)
+    packed = blocks[..., :16] | (blocks[..., 16:] << 4)
+    return packed.reshape(len(q), -1), scale.half().numpy().repeat(values.shape[1] // BLOCK, axis=1)
+
+
+def fake_quantize_words(values: torch.Tensor, step: float) -> torch.Tensor:
+    """Embeddings [..., width] as they will be after `pack_coarse_q4`; gradients pass straight through."""
+    scale = word_scales(values.detach(), step)
+    return values + (torch.round(values.detach() / scale).clamp(-8, 7) * scale - values.detach())
+
+
 def unpack_q4(packed: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """The inverse of `pack_q4`: f32 [rows, width]."""
     rows = packed.shape[0]
@@ -37,23 +61,24 @@ def unpack_q4(packed: np.ndarray, scale: np.ndarray) -> np.ndarray:
     return (q * scale.astype(np.float32)[..., None]).reshape(rows, -1)
 
 
-def row_scales(weight: torch.Tensor) -> torch.Tensor:
-    """The scale per output channel of a [out, in] weight: the largest magnitude becomes 63."""
-    return weight.abs().amax(dim=1).clamp_min(1e-8) / LEVELS
+def row_scales(weight: torch.Tensor, step: float) -> torch.Tensor:
+    """The scale per output channel of a [out, in] weight: `step` root mean squares, or as coarse as it takes for the largest
+    magnitude to become 63; with `step` 0 that is the scale."""
+    finest = weight.abs().amax(dim=1).clamp_min(1e-8) / LEVELS
+    return torch.maximum(finest, step * weight.square().mean(dim=1).sqrt())
 
 
-def quantize_rows(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def quantize_rows(weight: torch.Tensor, step: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
     """[out, in] f32 -> (i8 [out, in] with |q| <= 63, f32 scales [out])."""
-    scale = row_scales(weight)
+    scale = row_scales(weight, step)
     q = torch.round(weight / scale[:, None]).clamp(-LEVELS, LEVELS)
     return q.to(torch.int8), scale
 
 
-def fake_quantize_rows(weight: torch.Tensor) -> torch.Tensor:
+def fake_quantize_rows(weight: torch.Tensor, step: float = 0.0) -> torch.Tensor:
     """The weight as it will be after `quantize_rows`; gradients pass straight through."""
-    scale = row_scales(weight.detach())[:, None]
-    rounded = torch.round(weight.detach() / scale).clamp(-LEVELS, LEVELS) * scale
-    return weight + (rounded - weight.detach())
+    q, scale = quantize_rows(weight.detach(), step)
+    return weight + (q * scale[:, None] - weight.detach())
 
 
 def fake_quantize_tokens(x: torch.Tensor) -> torch.Tensor:

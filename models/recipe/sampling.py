@@ -31,7 +31,10 @@ def epoch_rows(rows: list[Row], seed: int) -> list[Row]:
     chance = random.Random(seed)
     picked = []
     for members in by_group(rows).values():
-        picked += chance.sample(members, min(draws(members, chance), len(members)))
+        # Translations made for the purpose, into languages that have little else.
+        always = [row for row in members if row.kind == "translated"]
+        others = [row for row in members if row.kind != "translated"]
+        picked += always + chance.sample(others, min(draws(others, chance) if others else 0, len(others)))
     return picked
 
 

@@ -3,7 +3,7 @@
 import json
 import random
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,8 @@ class Settings:
     """What a run is made of. Rates are those of the top layer."""
 
     name: str = "small"
+    #: The folder of WORK that has the embeddings and the tokenizer.
+    base: str = "trimmed"
     layers: tuple[int, ...] = tuple(range(12))
     epochs: int = 4
     rate: float = 2e-4
@@ -36,6 +38,9 @@ class Settings:
     limit: int = 160
     #: The last part of the steps, in which linear layers act as they would be shipped.
     quantized_share: float = 0.12
+    #: How coarse the shipped weights will be, see `quantize`; a `word_step` lets the word embeddings learn.
+    row_step: float = 0.0
+    word_step: float = 0.0
     smoothing: float = 0.01
     seed: int = 1
     #: Of a student: its teacher's run, and how much the teacher says against the labels.
@@ -43,6 +48,9 @@ class Settings:
     teacher_share: float = 0.5
     #: Unlabelled sentences that the teacher reads.
     unlabelled: int = 40_000
+    #: Layers of the teacher whose states the student's layers take on, in the first part `follow_share` of the steps.
+    follow: tuple[int, ...] = ()
+    follow_share: float = 0.3
     #: A finished run to start from; `layers` then are layers of it rather than of the base.
     start: str = ""
     #: End early after so many steps, to look at the curve (0: do not).
@@ -58,6 +66,12 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def autocast() -> torch.autocast:
+    """bfloat16 where the device multiplies it faster than f32."""
+    fast = torch.cuda.is_available() or torch.backends.cpu.get_cpu_capability() == "AVX512"
+    return torch.autocast(device().type, torch.bfloat16, enabled=fast)
+
+
 def positive_weights(rows: list[Row]) -> torch.Tensor:
     """A mild weight of the positives of rare labels: the fourth root of negatives over positives, [labels]."""
     targets, sure = truth([row for row in rows if row.kind != "unlabelled"])
@@ -65,13 +79,30 @@ def positive_weights(rows: list[Row]) -> torch.Tensor:
     return torch.tensor((len(targets) / positives) ** 0.25, dtype=torch.float32)
 
 
-def trained(work: Path, run: str) -> BertForSequenceClassification:
-    """The best state of a run, in evaluation mode, on the device."""
+def trained(work: Path, run: str, base: str = "") -> BertForSequenceClassification:
+    """The best state of a run, in evaluation mode, on the device. `base`: the embeddings of another folder, for other pieces."""
     folder = work / "runs" / run
-    count = len(run_settings(folder).layers)
-    model = build(work / "trimmed", list(range(count)))
-    model.load_state_dict(torch.load(folder / "best.pt", map_location="cpu", weights_only=True)["model"])
+    settings = run_settings(folder)
+    model = build(work / (base or settings.base), list(range(len(settings.layers))), 0.0, settings.row_step, settings.word_step)
+    learnt = torch.load(folder / "best.pt", map_location="cpu", weights_only=True)["model"]
+    others = base not in ("", settings.base)
+    if others:
+        learnt.pop("bert.embeddings.word_embeddings.weight")
+    model.load_state_dict(learnt, strict=not others)
     return model.to(device()).eval()
+
+
+def average(work: Path, name: str, runs: list[str], share: float) -> None:
+    """Makes a finished run of two: the best weights of the first, with the part `share` of the second's. The word embeddings
+    are the first's. Of runs of which one began where the other ended, the mean can be better than either."""
+    first, second = (torch.load(work / "runs" / run / "best.pt", map_location="cpu", weights_only=True)["model"] for run in runs)
+    words = "bert.embeddings.word_embeddings.weight"
+    mixed = {key: tensor if key == words else tensor.lerp(second[key], share) for key, tensor in first.items()}
+    folder = work / "runs" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = run_settings(work / "runs" / runs[0])
+    (folder / "settings.json").write_text(json.dumps(asdict(replace(settings, name=name)), indent=2))
+    torch.save({"model": mixed}, folder / "best.pt")
 
 
 def targets_of(
@@ -94,6 +125,32 @@ def loss_of(out: torch.Tensor, targets: torch.Tensor, sure: torch.Tensor, weight
     return (loss * sure).sum() / sure.sum()
 
 
+class Follower:
+    """The states of a teacher's layers, which a student's layers take on. The teacher reads the student's pieces: those of
+    either are the base's, so that states stand for the same tokens."""
+
+    def __init__(self, work: Path, settings: Settings) -> None:
+        self.teacher = trained(work, settings.teacher, settings.base)
+        self.layers = settings.follow
+
+    def loss(self, states: list[torch.Tensor], ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Mean squared difference over the variance of the teacher's states, mean over the layers followed; the first
+        token's alone in the last."""
+        found: list[torch.Tensor] = []
+        with torch.no_grad():
+            logits(self.teacher, ids, mask, found)
+        open_tokens = mask.bool()
+        total = torch.zeros((), device=ids.device)
+        for own, number in zip(states, self.layers, strict=True):
+            other = found[number]
+            if own.shape[1] == 1 or other.shape[1] == 1:
+                own, other = own[:, 0].float(), other[:, 0].float()
+            else:
+                own, other = own[open_tokens].float(), other[open_tokens].float()
+            total = total + (own - other).square().mean() / other.var(0).mean()
+        return total / len(states)
+
+
 @torch.no_grad()
 def predict(model, tokenizer: Tokenizer, texts: list[str], limit: int = 512, tokens: int = 4096, show: bool = False) -> np.ndarray:
     """Logits of each text: f32 [texts, labels]. Full precision; quantisation as the model is set."""
@@ -106,6 +163,16 @@ def predict(model, tokenizer: Tokenizer, texts: list[str], limit: int = 512, tok
     return out
 
 
+def first_look(model: BertForSequenceClassification, tokenizer: Tokenizer, texts: list[str]) -> None:
+    """Makes a last layer that was none before fit for the head: the first token begins as a standardised mean over `texts`."""
+    model.eval()
+    attend_evenly(model)
+    first = [ids[:64] for ids in encode(tokenizer, texts, 64)]
+    parts = batches([len(one) for one in first], 4096, None)
+    padded = (pad([first[i] for i in part], model.config.pad_token_id) for part in parts)
+    standardise(model, [(ids.to(device()), mask.to(device())) for ids, mask in padded])
+
+
 def quick_rows(rows: list[Row], seed: int = 7) -> list[Row]:
     """A part of dev for the curve: one translation of every sentence."""
     chance = random.Random(seed)
@@ -114,7 +181,7 @@ def quick_rows(rows: list[Row], seed: int = 7) -> list[Row]:
 
 def quick_scores(model, tokenizer: Tokenizer, rows: list[Row]) -> dict[str, float]:
     """Best-threshold macro-F1 (an upper bound, for comparing runs) over all `rows` and a kind of source."""
-    with torch.autocast(device().type, torch.bfloat16):
+    with autocast():
         p = predict(model, tokenizer, [row.text for row in rows])
     targets, sure = truth(rows)
     kinds = np.array([row.kind for row in rows])
@@ -137,10 +204,10 @@ def train(
     folder = work / "runs" / settings.name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "settings.json").write_text(json.dumps(asdict(settings), indent=2))
-    tokenizer = Tokenizer.from_file(str(work / "trimmed" / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(work / settings.base / "tokenizer.json"))
     rows = rows or training_rows(data)
     dev = quick_rows(read_rows(find(data, "dev")))
-    model = build(work / "trimmed", list(settings.layers), settings.dropout).to(device())
+    model = build(work / settings.base, list(settings.layers), settings.dropout, settings.row_step, settings.word_step).to(device())
     optimizer = torch.optim.AdamW(
         parameter_groups(model, settings.rate, settings.layer_decay, settings.weight_decay), betas=(0.9, 0.98), fused=True
     )
@@ -160,15 +227,14 @@ def train(
         state = saved["state"]
         print(f"train: going on at step {state['step']} of {total}")
 
-    elif settings.start:
-        take_layers(model, trained(work, settings.start), list(settings.layers))
     else:
-        model.eval()
-        attend_evenly(model)
-        first = [ids[:64] for ids in encode(tokenizer, [row.text for row in rows[:: len(rows) // 2000]], 64)]
-        parts = batches([len(one) for one in first], 4096, None)
-        padded = (pad([first[i] for i in part], model.config.pad_token_id) for part in parts)
-        standardise(model, [(ids.to(device()), mask.to(device())) for ids, mask in padded])
+        last = model.config.num_hidden_layers - 1
+        if settings.start:
+            start = trained(work, settings.start, settings.base)
+            take_layers(model, start, list(settings.layers))
+            last = start.config.num_hidden_layers - 1
+        if not settings.start or settings.layers[-1] != last:
+            first_look(model, tokenizer, [row.text for row in rows[:: len(rows) // 2000]])
 
     def save(name: str) -> None:
         everything = {
@@ -180,6 +246,7 @@ def train(
         torch.save(everything, folder / "new.pt")
         (folder / "new.pt").replace(folder / name)
 
+    follower = Follower(work, settings) if settings.follow else None
     bar = tqdm(total=total, initial=state["step"], desc=settings.name, mininterval=10)
     window: list[float] = []
     seen, clock = 0, time.process_time()
@@ -191,9 +258,13 @@ def train(
             model.train()
             set_fake_quantization(model, state["step"] >= (1 - settings.quantized_share) * total)
             padded, mask = pad([ids[i] for i in part], model.config.pad_token_id)
-            with torch.autocast(device().type, torch.bfloat16):
-                out = logits(model, padded.to(device()), mask.to(device()))
-            loss = loss_of(out.float(), targets[part].to(device()), sure[part].to(device()), weights)
+            padded, mask = padded.to(device()), mask.to(device())
+            following = follower is not None and state["step"] < settings.follow_share * total
+            states: list[torch.Tensor] = []
+            with autocast():
+                out = logits(model, padded, mask, states)
+                pull = follower.loss(states, padded, mask) if following else 0.0
+            loss = pull + loss_of(out.float(), targets[part].to(device()), sure[part].to(device()), weights)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()

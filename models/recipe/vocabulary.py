@@ -1,8 +1,8 @@
 """Stage `vocabulary`: the pieces that the languages need, and no others.
 
 XLM-R's 250,002 pieces serve a hundred languages. Kept are: the special tokens, every single character of the scripts in
-use, and the pieces that occur most in word lists (wordfreq) and in the training and unlabelled texts, each language
-counting alike. A word whose piece is gone falls apart into smaller ones; nothing becomes unknown that was known before.
+use (of the rare ones so many as fit into a fifth), and the pieces that occur most in word lists (wordfreq) and in the
+training and unlabelled texts, each language counting alike. A word whose piece is gone falls apart into smaller ones.
 """
 
 import json
@@ -20,6 +20,8 @@ from .data import find, read_parallel, read_rows
 from .labels import LANGUAGES
 
 SIZE = 96_000
+#: The largest part of the pieces that single characters are kept for unseen.
+CHARACTERS = 0.2
 WORDS = 80_000
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARABIC", "HEBREW", "DEVANAGARI", "CJK", "HIRAGANA", "KATAKANA", "HANGUL")
@@ -79,8 +81,10 @@ def choose(pieces: list[str], words: list[Counter], texts: list[Counter], size: 
             total = sum(counts.values()) or 1.0
             for piece, count in counts.items():
                 worth[piece] = max(worth[piece], factor * count / total)
-    forced = [i for i, piece in enumerate(pieces) if piece in SPECIAL or is_needed_character(piece)]
-    worth[forced] = np.inf
+    characters = [i for i, piece in enumerate(pieces) if piece not in SPECIAL and is_needed_character(piece)]
+    characters.sort(key=lambda i: -worth[i])
+    worth[characters[: int(CHARACTERS * size)]] = np.inf
+    worth[[pieces.index(piece) for piece in SPECIAL]] = np.inf
     best = np.argsort(-worth, kind="stable")[:size]
     return sorted(int(i) for i in best if worth[i] > 0)
 
@@ -99,9 +103,9 @@ def trim_tokenizer(source: dict, keep: list[int]) -> dict:
     return out
 
 
-def trim(work: Path, data: Path, size: int = SIZE) -> Path:
-    """Writes `work/trimmed`: the base with the smaller vocabulary, and a tokenizer.json to it."""
-    base, out = work / "base", work / "trimmed"
+def trim(work: Path, data: Path, size: int = SIZE, name: str = "trimmed") -> Path:
+    """Writes `work/NAME`: the base with the smaller vocabulary, and a tokenizer.json to it."""
+    base, out = work / "base", work / name
     if (out / "model.safetensors").exists():
         return out
     tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
