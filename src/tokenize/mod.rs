@@ -222,6 +222,7 @@ mod tests {
     /// The flat tokenizer against the tokenizers crate, on the bundled model's file.
     #[cfg(feature = "bundled")]
     mod sentencepiece_gives_the_same_ids {
+        use std::path::{Path, PathBuf};
         use std::sync::LazyLock;
 
         use proptest::prelude::*;
@@ -249,14 +250,19 @@ mod tests {
             assert_eq!(own.size(), reference.get_vocab_size(true));
         }
 
+        /// The articles of the examples, or a folder of your own that `DEMARCHE_TEXTS` names.
         #[test]
         fn on_articles() {
-            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/texts");
+            let articles = || Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/texts");
+            let folder = std::env::var_os("DEMARCHE_TEXTS").map_or_else(articles, PathBuf::from);
             let mut lines = 0;
             for entry in std::fs::read_dir(folder).unwrap() {
                 let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
-                assert_same(&text);
                 text.lines().for_each(assert_same);
+                // All of a text at once only where it is short: the reference takes long over long texts.
+                if text.len() < 10_000 {
+                    assert_same(&text);
+                }
                 lines += text.lines().count();
             }
             assert!(lines > 100);
