@@ -1,6 +1,6 @@
 //! Weights that are multiplied one step at a time where all others are multiplied two steps at a time.
 //!
-//! AVX2 adds two products of bytes in 16 bits. The sums of two steps, four products, can be added there too, and a third of
+//! AVX2 adds two products of bytes in 16 bits. The sums of two steps, four products, can be added there too, and half of
 //! the widening instructions saved, if no bytes whatever could overflow: if neither the positive nor the negative ones of the four
 //! weights add up to more than 128. Nearly all of a trained layer do. Where some of a line do not, the second step's line
 //! is taken out of the panel, which holds zeros instead, and is multiplied on its own. The sums are the same.
