@@ -88,8 +88,6 @@ def prepare(model: BertForSequenceClassification, row_step: float | None = 0.0, 
     if word_step:
         words.__class__ = QuantEmbedding
         words.step = word_step
-        # Its gradient would be dropped at padding; ours masks padding out anyway.
-        words.padding_idx = None
     else:
         words.weight.requires_grad = False
     return model

@@ -234,7 +234,7 @@ def train(
             take_layers(model, start, list(settings.layers))
             last = start.config.num_hidden_layers - 1
         if not settings.start or settings.layers[-1] != last:
-            first_look(model, tokenizer, [row.text for row in rows[:: len(rows) // 2000]])
+            first_look(model, tokenizer, [row.text for row in rows[:: max(1, len(rows) // 2000)]])
 
     def save(name: str) -> None:
         everything = {
