@@ -34,18 +34,17 @@ def quantized_tensors(model: BertForSequenceClassification) -> dict[str, torch.T
     """The tensors of the shipped file."""
     linear = {name: module.step for name, module in model.named_modules() if isinstance(module, QuantLinear)}
     words = model.bert.embeddings.word_embeddings
+    coarse = isinstance(words, QuantEmbedding)
     out = {}
     for name, tensor in model.state_dict().items():
         owner = name.removesuffix(".weight")
         tensor = tensor.detach().float().cpu()
         if name == WORDS + ".weight":
-            coarse = isinstance(words, QuantEmbedding)
             packed, scale = pack_coarse_q4(tensor, words.step) if coarse else pack_q4(tensor.numpy())
             out[name], out[WORDS + ".scale"] = torch.from_numpy(packed), torch.from_numpy(scale)
         elif name.endswith(".weight") and owner in linear:
             out[name], out[owner + ".scale"] = quantize_rows(tensor, linear[owner])
         elif name == POSITIONS:
-            coarse = isinstance(words, QuantEmbedding)
             out[name] = (fake_quantize_words(tensor, words.step) if coarse else tensor).half()
         else:
             out[name] = tensor

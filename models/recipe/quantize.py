@@ -29,28 +29,33 @@ def pack_q4(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     scale = (peak / -8).astype(np.float16)
     divisor = np.where(scale == 0, 1, scale).astype(np.float32)
     q = np.clip(np.rint(blocks / divisor[..., None]) + 8, 0, 15).astype(np.uint8)
-    packed = q[..., :16] | (q[..., 16:] << 4)
-    return packed.reshape(rows, width // 2), scale
+    return pack_nibbles(q), scale
 
 
-def word_scales(values: torch.Tensor, step: float) -> torch.Tensor:
-    """The one scale that all blocks of a row share in the coarse form: [rows, width] -> [rows, 1], as f16 holds it."""
-    return (step * values.square().mean(-1, keepdim=True).sqrt()).clamp_min(1e-6).half().float()
+def pack_nibbles(blocks: np.ndarray) -> np.ndarray:
+    """Values from 0 to 15, [rows, blocks, 32] -> bytes [rows, width / 2]."""
+    packed = blocks[..., :16] | (blocks[..., 16:] << 4)
+    return packed.reshape(len(blocks), -1)
+
+
+def word_codes(values: torch.Tensor, step: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Embeddings [..., width] -> (whole numbers from -8 to 7, scale [..., 1]) in the coarse form: all blocks of a row share a
+    scale, `step` root mean squares as f16 holds it."""
+    scale = (step * values.square().mean(-1, keepdim=True).sqrt()).clamp_min(1e-6).half().float()
+    return torch.round(values / scale).clamp(-8, 7), scale
 
 
 def pack_coarse_q4(values: torch.Tensor, step: float) -> tuple[np.ndarray, np.ndarray]:
-    """Like `pack_q4`, with scales of `step` root mean squares of a row."""
-    scale = word_scales(values, step)
-    q = (torch.round(values / scale).clamp(-8, 7) + 8).to(torch.uint8).numpy()
-    blocks = q.reshape(len(q), -1, BLOCK)
-    packed = blocks[..., :16] | (blocks[..., 16:] << 4)
-    return packed.reshape(len(q), -1), scale.half().numpy().repeat(values.shape[1] // BLOCK, axis=1)
+    """Like `pack_q4`, in the coarse form."""
+    q, scale = word_codes(values, step)
+    blocks = (q + 8).to(torch.uint8).numpy().reshape(len(q), -1, BLOCK)
+    return pack_nibbles(blocks), scale.half().numpy().repeat(blocks.shape[1], axis=1)
 
 
 def fake_quantize_words(values: torch.Tensor, step: float) -> torch.Tensor:
     """Embeddings [..., width] as they will be after `pack_coarse_q4`; gradients pass straight through."""
-    scale = word_scales(values.detach(), step)
-    return values + (torch.round(values.detach() / scale).clamp(-8, 7) * scale - values.detach())
+    q, scale = word_codes(values.detach(), step)
+    return values + (q * scale - values.detach())
 
 
 def unpack_q4(packed: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -167,15 +167,14 @@ fn int8_tile<S: Simd, const M: usize, const V: usize>(
         i += 1;
     }
     if S::TWICE {
-        for v in 0..V {
-            let number = p.spilled + column / LANES + v;
-            let spilled = p.spill.starts[number] as usize..p.spill.starts[number + 1] as usize;
-            for (&i, line) in p.spill.quads[spilled.clone()].iter().zip(&p.spill.lines[spilled]) {
-                assert!((i as usize) < quads);
-                for (&start, sums) in rows.iter().zip(&mut sums) {
-                    // SAFETY: as above.
-                    sums[v] = simd.dot(sums[v], unsafe { quad(simd, start, i as usize) }, line);
-                }
+        const { assert!(!S::TWICE || V == 1, "lines are taken out of panels of one vector") };
+        let number = p.spilled + column / LANES;
+        let spilled = p.spill.starts[number] as usize..p.spill.starts[number + 1] as usize;
+        for (&i, line) in p.spill.quads[spilled.clone()].iter().zip(&p.spill.lines[spilled]) {
+            assert!((i as usize) < quads);
+            for (&start, sums) in rows.iter().zip(&mut sums) {
+                // SAFETY: as above.
+                sums[0] = simd.dot(sums[0], unsafe { quad(simd, start, i as usize) }, line);
             }
         }
     }

@@ -9,7 +9,7 @@ use super::HIGHEST_CODE;
 use super::simd::ByteLine;
 
 /// Most that weights of one sign may add up to, so that products with bytes fit 16 bits.
-const MOST: u8 = (i16::MAX / HIGHEST_CODE as i16) as u8;
+const MOST: i16 = i16::MAX / HIGHEST_CODE as i16;
 
 /// Lines that were taken out of the panels of a layer.
 #[derive(Debug, Default)]
@@ -23,6 +23,7 @@ pub(crate) struct Spill {
 
 impl Spill {
     /// Takes out of `panels`, each of which holds `quads` lines of sixteen outputs, what must not be added two steps at a time.
+    #[inline(always)]
     pub(super) fn take(panels: &mut [ByteLine], quads: usize) -> Self {
         let mut spill = Spill { starts: vec![0], ..Spill::default() };
         for panel in panels.chunks_exact_mut(quads.max(1)) {
@@ -38,12 +39,16 @@ impl Spill {
     }
 }
 
-/// Whether the four products of a 16-bit lane can leave its range.
+/// Whether the four products of a 16-bit lane can leave its range. All lanes are looked at, without branches: each weight of a
+/// model passes here when it is loaded.
+#[inline(always)]
 fn overflows([first, second]: &[ByteLine; 2]) -> bool {
-    let lanes = first.0.as_chunks::<2>().0.iter().zip(second.0.as_chunks::<2>().0);
-    lanes.map(|(a, b)| [a[0], a[1], b[0], b[1]]).any(|weights| {
-        let of_sign =
-            |sign: i16| weights.iter().map(|&w| (sign * i16::from(w)).max(0)).sum::<i16>();
-        of_sign(1).max(of_sign(-1)) > i16::from(MOST)
-    })
+    let mut most = 0;
+    for (a, b) in first.0.as_chunks::<2>().0.iter().zip(second.0.as_chunks::<2>().0) {
+        let weights = [a[0], a[1], b[0], b[1]].map(i16::from);
+        let positive = weights.iter().map(|&w| w.max(0)).sum::<i16>();
+        let negative = weights.iter().map(|&w| (-w).max(0)).sum::<i16>();
+        most = most.max(positive).max(negative);
+    }
+    most > MOST
 }
