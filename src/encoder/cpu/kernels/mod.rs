@@ -12,7 +12,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-mod generic;
+mod products;
+mod rows;
 mod scalar;
 mod simd;
 mod spill;
@@ -104,47 +105,47 @@ struct Table {
     activate: unsafe fn(&mut [f32], Activation),
 }
 
-/// Compiles the algorithms of `generic.rs` for an instruction set. The numbers are rows by vectors of sixteen
-/// outputs that a product keeps in registers.
+/// Compiles the algorithms of `products.rs` and `rows.rs` for an instruction set. The numbers are rows by vectors
+/// of sixteen outputs that a product keeps in registers.
 macro_rules! kernel_set {
     ([$($attribute:meta)?] $simd:expr, $name:literal,
         float: $float_rows:literal by $float_vectors:literal, int8: $int8_rows:literal by $int8_vectors:literal) => {
         /// The kernels of this instruction set.
         pub(in crate::encoder::cpu::kernels) static TABLE: crate::encoder::cpu::kernels::Table = {
             use crate::encoder::cpu::kernels::{
-                ByteLine, FloatProduct, Int8Product, LANES, Spill, Table, generic,
+                ByteLine, FloatProduct, Int8Product, LANES, Spill, Table, products, rows,
             };
             use crate::model::Activation;
 
-            const _: () = assert!($float_rows <= generic::MOST_ROWS && $int8_rows <= generic::MOST_ROWS);
+            const _: () = assert!($float_rows <= products::MOST_ROWS && $int8_rows <= products::MOST_ROWS);
 
             $(#[$attribute])?
             fn float_product(p: &mut FloatProduct<'_>) {
-                generic::float_product::<_, $float_rows, $float_vectors>($simd, p);
+                products::float_product::<_, $float_rows, $float_vectors>($simd, p);
             }
             $(#[$attribute])?
             fn int8_product(p: &mut Int8Product<'_>) {
-                generic::int8_product::<_, $int8_rows, $int8_vectors>($simd, p);
+                products::int8_product::<_, $int8_rows, $int8_vectors>($simd, p);
             }
             $(#[$attribute])?
             fn spill(panels: &mut [ByteLine], quads: usize) -> Spill {
-                generic::spill($simd, panels, quads)
+                products::spill($simd, panels, quads)
             }
             $(#[$attribute])?
             fn norm(row: &mut [f32], weight: &[f32], bias: &[f32], epsilon: f32) {
-                generic::norm($simd, row, weight, bias, epsilon);
+                rows::norm($simd, row, weight, bias, epsilon);
             }
             $(#[$attribute])?
             fn quantise(row: &[f32], out: &mut [u8]) -> (f32, u8) {
-                generic::quantise($simd, row, out)
+                rows::quantise($simd, row, out)
             }
             $(#[$attribute])?
             fn softmax(rows: &mut [f32], stride: usize, length: usize, scale: f32) {
-                generic::softmax($simd, rows, stride, length, scale);
+                rows::softmax($simd, rows, stride, length, scale);
             }
             $(#[$attribute])?
             fn activate(row: &mut [f32], activation: Activation) {
-                generic::activate($simd, row, activation);
+                rows::activate($simd, row, activation);
             }
             Table {
                 name: $name,

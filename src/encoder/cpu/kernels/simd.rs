@@ -1,7 +1,7 @@
 //! Sixteen lanes at a time: what an instruction set must offer.
 //!
 //! Every set works in steps of sixteen lanes, whatever its registers hold, and rounds each operation as
-//! IEEE 754 says. So an algorithm of `generic.rs` sums in one order and gives the same bits on all of them.
+//! IEEE 754 says. So an algorithm of `products.rs` or `rows.rs` sums in one order and gives the same bits on all of them.
 
 /// Lanes of a step.
 pub(crate) const LANES: usize = 16;
