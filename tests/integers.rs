@@ -1,4 +1,4 @@
-//! Files of int8 and 4-bit matrices give what their values give as floats: the same in f32, nearly in int8.
+//! Files of matrices of 8, 4 and 2 bits give what their values give as floats: the same in f32, nearly in int8.
 
 mod common;
 
@@ -14,9 +14,11 @@ const SENTENCES: [&str; 4] = [
 
 #[test]
 fn integers_are_read_as_the_values_that_they_stand_for() {
-    for name in ["bert", "xlm-roberta", "electra"] {
+    let forms = [Checkpoint::quantize, Checkpoint::quantize_small];
+    let names = ["bert", "xlm-roberta", "electra"];
+    for (name, quantize) in names.iter().flat_map(|name| forms.map(|form| (name, form))) {
         let mut integers = Checkpoint::load(&format!("parity/{name}"));
-        let floats = integers.quantize();
+        let floats = quantize(&mut integers);
         let logits = |checkpoint: &Checkpoint, precision| {
             let tagger = checkpoint.builder().precision(precision).build().unwrap();
             tagger.logits(&SENTENCES).unwrap()

@@ -106,6 +106,18 @@ impl Tensors {
                 values: self.get(name, &[rows, columns])?.data.clone(),
                 scales: self.vector(&scales, rows)?,
             },
+            (Some(Dtype::U8), Some(scales))
+                if columns.is_multiple_of(BLOCK) && self.has_shape(&scales, &[rows]) =>
+            {
+                let scales = self.vector(&scales, rows)?;
+                if self.has_shape(name, &[rows, columns / 4]) {
+                    let codes = self.get(name, &[rows, columns / 4])?.data.clone();
+                    Values::Int2 { codes, scales }
+                } else {
+                    let nibbles = &self.get(name, &[rows, columns / 2])?.data;
+                    Values::Int8 { values: whole_bytes(nibbles).into(), scales }
+                }
+            }
             (Some(Dtype::U8), Some(scales)) if columns.is_multiple_of(BLOCK) => {
                 let blocks = columns / BLOCK;
                 let scale = self.get(&scales, &[rows, blocks])?;
@@ -138,11 +150,15 @@ impl Tensors {
         }
     }
 
+    fn has_shape(&self, name: &str, shape: &[usize]) -> bool {
+        self.tensors.get(name).is_some_and(|tensor| tensor.shape == shape)
+    }
+
     fn finite_matrix(&self, name: &str, matrix: &Matrix) -> Result<()> {
         let mut row = vec![0.0; matrix.columns];
         match &matrix.values {
             // The scales were read by `vector`, and an integer times a finite scale is finite.
-            Values::Int8 { .. } => Ok(()),
+            Values::Int8 { .. } | Values::Int2 { .. } => Ok(()),
             Values::Int4 { scales, .. } => {
                 let mut scale = [0.0];
                 (0..scales.len() / 2).try_for_each(|i| {
@@ -185,7 +201,8 @@ pub(crate) struct Matrix {
 pub(crate) enum Values {
     /// Floats.
     Float(Float),
-    /// `value = byte as i8 · scale of the row`.
+    /// `value = byte as i8 · scale of the row`. A file may hold the bytes plus 8 as nibbles, in the order of
+    /// [`Values::Int4`].
     Int8 {
         /// `[rows, columns]`, one signed byte each.
         values: Bytes,
@@ -200,6 +217,28 @@ pub(crate) enum Values {
         /// `[rows, columns / 32]` f16.
         scales: Bytes,
     },
+    /// Blocks of 32 along the row; byte `i` of a block's eight holds the values `i`, `i + 8`, `i + 16`,
+    /// `i + 24`, two bits each, from the lowest on; `value = (code − 2) · scale of the row`.
+    Int2 {
+        /// `[rows, columns / 4]`.
+        codes: Bytes,
+        /// One scale a row.
+        scales: Vec<f32>,
+    },
+}
+
+/// 4-bit codes, laid out as those of [`Values::Int4`], as a signed byte each.
+fn whole_bytes(nibbles: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0; 2 * nibbles.len()];
+    let (blocks, _) = bytes.as_chunks_mut::<BLOCK>();
+    for (block, from) in blocks.iter_mut().zip(nibbles.as_chunks::<{ BLOCK / 2 }>().0) {
+        let (low, high) = block.split_at_mut(BLOCK / 2);
+        for (j, &byte) in from.iter().enumerate() {
+            low[j] = (byte & 15).wrapping_sub(8);
+            high[j] = (byte >> 4).wrapping_sub(8);
+        }
+    }
+    bytes
 }
 
 /// Little-endian floats.
@@ -255,6 +294,20 @@ impl Matrix {
                     for (j, &byte) in nibbles[first + i].iter().enumerate() {
                         low[j] = (f32::from(byte & 15) - 8.0) * scale;
                         high[j] = (f32::from(byte >> 4) - 8.0) * scale;
+                    }
+                }
+            }
+            Values::Int2 { codes, scales } => {
+                let (blocks, _) = out.as_chunks_mut::<BLOCK>();
+                let first = row * blocks.len();
+                let (codes, _) = codes.as_chunks::<{ BLOCK / 4 }>();
+                for (block, codes) in blocks.iter_mut().zip(&codes[first..]) {
+                    for (quarter, to) in
+                        block.as_chunks_mut::<{ BLOCK / 4 }>().0.iter_mut().enumerate()
+                    {
+                        for (to, &byte) in to.iter_mut().zip(codes) {
+                            *to = (f32::from(byte >> (2 * quarter) & 3) - 2.0) * scales[row];
+                        }
                     }
                 }
             }

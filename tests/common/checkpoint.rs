@@ -54,6 +54,15 @@ impl Checkpoint {
     /// Turns every f32 matrix into int8 with a scale a row, but word embeddings into 4-bit blocks, each with
     /// an f16 scale. Gives back the same with the values of these integers in f32.
     pub fn quantize(&mut self) -> Self {
+        self.round(Form { bits: 4, blocks: true }, Form::BYTES)
+    }
+
+    /// Like `quantize`, but to 4-bit rows where they have whole blocks, and 2-bit rows of word embeddings.
+    pub fn quantize_small(&mut self) -> Self {
+        self.round(Form { bits: 2, blocks: false }, Form { bits: 4, blocks: false })
+    }
+
+    fn round(&mut self, words: Form, others: Form) -> Self {
         let mut floats = self.clone();
         for (name, (_, shape, data)) in &mut floats.tensors {
             let &[rows, columns] = shape.as_slice() else { continue };
@@ -61,45 +70,64 @@ impl Checkpoint {
             assert_eq!(tensor.0, Dtype::F32);
             let values: Vec<f32> =
                 data.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
-            let words = name.ends_with("word_embeddings.weight");
-            let (group, levels) = if words { (BLOCK, 7.0) } else { (columns, 127.0) };
+            let form = match columns % BLOCK {
+                0 if name.ends_with("word_embeddings.weight") => words,
+                0 => others,
+                _ => Form::BYTES,
+            };
+            let group = if form.blocks { BLOCK } else { columns };
+            let levels = ((1 << (form.bits - 1)) - 1) as f32;
+            // Two bits are too few to leave one of their codes out.
+            let lowest = if form.bits == 2 { -2.0 } else { -levels };
             let (mut scales, mut codes) = (Vec::new(), Vec::new());
             data.clear();
             for values in values.chunks(group) {
-                let scale = values.iter().fold(0.0f32, |most, x| most.max(x.abs())) / levels;
-                let scale = if words { f16::from_f32(scale).to_f32() } else { scale };
-                scales.push(scale);
+                let scale =
+                    values.iter().fold(0.0f32, |most, x| most.max(x.abs())) / (levels + 0.5);
+                let scale = f16::from_f32(scale);
+                scales.extend(scale.to_le_bytes());
                 for value in values {
-                    let code = (value / scale).round().clamp(-levels, levels);
+                    let code = (value / scale.to_f32()).round().clamp(lowest, levels);
                     codes.push(code as i8);
-                    data.extend((code * scale).to_le_bytes());
+                    data.extend((code * scale.to_f32()).to_le_bytes());
                 }
             }
-            let scale = if words {
-                *tensor = (Dtype::U8, vec![rows, columns / 2], nibbles(&codes));
-                let scales = scales.iter().flat_map(|&scale| f16::from_f32(scale).to_le_bytes());
-                (Dtype::F16, vec![rows, columns / BLOCK], scales.collect())
-            } else {
-                *tensor = (Dtype::I8, shape.clone(), codes.iter().map(|&q| q as u8).collect());
-                let scales = scales.iter().flat_map(|scale| scale.to_le_bytes());
-                (Dtype::F32, vec![rows], scales.collect())
+            let groups = if form.blocks { vec![rows, columns / BLOCK] } else { vec![rows] };
+            *tensor = match form.bits {
+                8 => (Dtype::I8, shape.clone(), codes.iter().map(|&q| q as u8).collect()),
+                bits => (Dtype::U8, vec![rows, columns * bits / 8], packed(&codes, bits)),
             };
-            self.tensors.insert(name.replace(".weight", ".scale"), scale);
+            self.tensors.insert(name.replace(".weight", ".scale"), (Dtype::F16, groups, scales));
         }
         floats
     }
 }
 
-/// Values that share a scale in a 4-bit row.
+/// How a matrix is kept: bits a value, and whether a scale is for a block of 32 values or for a row.
+#[derive(Clone, Copy)]
+struct Form {
+    bits: usize,
+    blocks: bool,
+}
+
+impl Form {
+    const BYTES: Form = Form { bits: 8, blocks: false };
+}
+
+/// Values that share a scale in a 4-bit block.
 const BLOCK: usize = 32;
 
-/// Codes from -8 to 7, two a byte: those of a block's first half in the low nibbles.
-fn nibbles(codes: &[i8]) -> Vec<u8> {
-    let nibble = |code: i8| (code + 8) as u8;
-    let blocks = codes.chunks(BLOCK).map(|block| block.split_at(BLOCK / 2));
-    blocks
-        .flat_map(|(low, high)| {
-            low.iter().zip(high).map(move |(&l, &h)| nibble(l) | nibble(h) << 4)
+/// Codes of `bits` bits, half their range added: byte `i` of a block holds value `i` of each of its 2 or 4
+/// parts, those of the first part in the lowest bits.
+fn packed(codes: &[i8], bits: usize) -> Vec<u8> {
+    let bytes = BLOCK * bits / 8;
+    let code = |q: i8| (q + (1 << (bits - 1))) as u8;
+    codes
+        .chunks(BLOCK)
+        .flat_map(|block| {
+            (0..bytes).map(move |i| {
+                block[i..].iter().step_by(bytes).rev().fold(0, |byte, &q| byte << bits | code(q))
+            })
         })
         .collect()
 }
