@@ -15,7 +15,7 @@ from .distill import distill
 from .evaluate import decided, decisions_of, evaluate
 from .export import export, export_float, load
 from .model import set_fake_quantization
-from .train import Settings, average, predict, run_settings, train, trained
+from .train import Settings, adopt, average, predict, run_settings, train, trained
 from .vocabulary import SIZE, trim
 
 
@@ -91,6 +91,9 @@ def main() -> None:
     one = stage("distill", "train a student on the soft labels of a teacher run", "data", "work")
     training(one)
     one.add_argument("--teacher", required=True, help="name of a finished run")
+    one = stage("adopt", "a finished run of a shipped directory, to go on from it", "work")
+    one.add_argument("--model", type=Path, required=True, help="the shipped directory")
+    one.add_argument("--name", required=True, help="name of the run")
     one = stage("average", "a run whose weights lie between those of two finished runs", "work")
     one.add_argument("--runs", nargs=2, required=True, metavar="RUN", help="the two; word embeddings are the first's")
     one.add_argument("--share", type=float, default=0.5, help="the part of the second")
@@ -118,6 +121,8 @@ def main() -> None:
         train(arguments.data, arguments.work, settings_of(arguments))
     if arguments.stage == "distill":
         distill(arguments.data, arguments.work, settings_of(arguments), arguments.teacher)
+    if arguments.stage == "adopt":
+        adopt(arguments.work, arguments.name, arguments.model)
     if arguments.stage == "average":
         average(arguments.work, arguments.name, arguments.runs, arguments.share)
     if arguments.stage == "calibrate":

@@ -6,7 +6,8 @@ Tensors of the shipped file have the names of `BertForSequenceClassification`:
 - `bert.embeddings.word_embeddings.weight` u8 [pieces, width / 2] and `….scale` f16 [pieces, width / 32], 4-bit blocks;
 - positions f16; classifier, norms, biases, token types f32.
 
-See `quantize` for what the integers mean.
+In the small form, of a run with `row_step` and `ternary`, linear weights are u8 [out, in / 2] and words u8 [pieces, width / 4], both with scales
+[rows]; positions are 4-bit blocks, and all else, scales too, is f16. See `quantize` for what the integers mean.
 """
 
 import json
@@ -19,35 +20,39 @@ from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForSequenceClassification
 
 from .labels import LANGUAGES
-from .model import QuantEmbedding, QuantLinear, prepare
-from .quantize import fake_quantize_words, pack_coarse_q4, pack_q4, quantize_rows, unpack_q4
+from .model import QuantLinear, prepare
+from .quantize import BLOCK, pack_q4, pack_rows, pack_words, quantize_rows, unpack_q4, unpack_words
 
 WORDS = "bert.embeddings.word_embeddings"
 POSITIONS = "bert.embeddings.position_embeddings.weight"
-QUANTIZATION = {
-    "linear": {"bits": 7, "scheme": "symmetric per output channel", "value": "weight * scale"},
-    "embeddings": {"bits": 4, "block": 32, "value": "(nibble - 8) * scale", "order": "low nibbles first"},
-}
+LINEAR = {"bits": 7, "scheme": "symmetric per output channel", "value": "weight * scale"}
+BLOCKS = {"bits": 4, "block": 32, "value": "(nibble - 8) * scale", "order": "low nibbles first"}
+SMALL_LINEAR = BLOCKS | {"scheme": "one scale per output channel"}
+SMALL_WORDS = {"bits": 2, "block": 32, "value": "(code - 2) * scale", "order": "low bits first", "scheme": "one scale per row"}
+
+
+def is_small(model: BertForSequenceClassification) -> bool:
+    """Whether the shipped file takes the small form: the run has a `row_step`."""
+    return bool(model.bert.pooler.dense.step)
 
 
 def quantized_tensors(model: BertForSequenceClassification) -> dict[str, torch.Tensor]:
     """The tensors of the shipped file."""
     linear = {name: module.step for name, module in model.named_modules() if isinstance(module, QuantLinear)}
-    words = model.bert.embeddings.word_embeddings
-    coarse = isinstance(words, QuantEmbedding)
+    small = is_small(model)
     out = {}
     for name, tensor in model.state_dict().items():
         owner = name.removesuffix(".weight")
         tensor = tensor.detach().float().cpu()
-        if name == WORDS + ".weight":
-            packed, scale = pack_coarse_q4(tensor, words.step) if coarse else pack_q4(tensor.numpy())
-            out[name], out[WORDS + ".scale"] = torch.from_numpy(packed), torch.from_numpy(scale)
+        if name == WORDS + ".weight" and small:
+            out[name], out[owner + ".scale"] = map(torch.from_numpy, pack_words(tensor))
+        elif name == WORDS + ".weight" or (name == POSITIONS and small):
+            out[name], out[owner + ".scale"] = map(torch.from_numpy, pack_q4(tensor.numpy()))
         elif name.endswith(".weight") and owner in linear:
-            out[name], out[owner + ".scale"] = quantize_rows(tensor, linear[owner])
-        elif name == POSITIONS:
-            out[name] = (fake_quantize_words(tensor, words.step) if coarse else tensor).half()
+            codes, scale = quantize_rows(tensor, linear[owner])
+            out[name], out[owner + ".scale"] = (pack_rows(codes), scale.half()) if small else (codes, scale)
         else:
-            out[name] = tensor
+            out[name] = tensor.half() if small or name == POSITIONS else tensor
     return {name: tensor.contiguous() for name, tensor in out.items()}
 
 
@@ -60,10 +65,14 @@ def float_tensors(shipped: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         scale = shipped.get(name.removesuffix(".weight") + ".scale")
         if scale is None:
             out[name] = tensor.float()
-        elif tensor.dtype == torch.uint8:
-            out[name] = torch.from_numpy(unpack_q4(tensor.numpy(), scale.numpy().astype(np.float16)))
-        else:
+        elif tensor.dtype != torch.uint8:
             out[name] = tensor.float() * scale[:, None]
+        elif name == WORDS + ".weight" and scale.ndim == 1:
+            out[name] = torch.from_numpy(unpack_words(tensor.numpy(), scale.numpy()))
+        else:
+            blocks = tensor.shape[1] * 2 // BLOCK
+            scales = scale if scale.ndim == 2 else scale[:, None].repeat(1, blocks)
+            out[name] = torch.from_numpy(unpack_q4(tensor.numpy(), scales.numpy()))
     return out
 
 
@@ -74,7 +83,9 @@ def config_of(model: BertForSequenceClassification, decisions: dict) -> dict:
     kept += " pad_token_id position_embedding_type id2label label2id problem_type"
     config = model.config.to_dict()
     config = {key: config[key] for key in kept.split()}
-    return config | {"demarche": decisions | {"languages": LANGUAGES, "quantization": QUANTIZATION}}
+    forms = (SMALL_LINEAR, SMALL_WORDS) if is_small(model) else (LINEAR, BLOCKS)
+    quantization = dict(zip(("linear", "embeddings"), forms))
+    return config | {"demarche": decisions | {"languages": LANGUAGES, "quantization": quantization}}
 
 
 def export(model: BertForSequenceClassification, tokenizer: Path, decisions: dict, out: Path) -> None:

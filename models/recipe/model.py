@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from transformers import BertConfig, BertForSequenceClassification
 
 from .labels import LABELS
-from .quantize import fake_quantize_rows, fake_quantize_tokens, fake_quantize_words
+from .quantize import fake_quantize_rows, fake_quantize_tokens, round_words
 
 
 class QuantLinear(nn.Linear):
@@ -31,22 +31,12 @@ class QuantLinear(nn.Linear):
         return F.linear(fake_quantize_tokens(x), weight, self.bias)
 
 
-class QuantEmbedding(nn.Embedding):
-    """Word embeddings that are trained, and can act as their coarse shipped form would."""
-
-    fake = False
-    step = 0.0
-
-    def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        rows = super().forward(ids)
-        return fake_quantize_words(rows, self.step) if self.fake else rows
-
-
 def build(
-    base: Path, layers: list[int], dropout: float = 0.0, row_step: float = 0.0, word_step: float = 0.0
+    base: Path, layers: list[int], dropout: float = 0.0, row_step: float = 0.0, ternary: int = 0, inner: int = 0
 ) -> BertForSequenceClassification:
-    """A classifier from the layers `layers` of the BERT encoder in `base`; pooler and classifier start at random. Steps: as
-    `prepare` takes them."""
+    """A classifier from the layers `layers` of the BERT encoder in `base`; pooler and classifier start at random. `row_step`:
+    as `prepare` takes it; `ternary`: rounds the word embeddings, see `round_words`. With feed-forward layers of another width `inner`,
+    the layers start at random too."""
     config = BertConfig.from_pretrained(base)
     config.architectures = ["BertForSequenceClassification"]
     config.num_hidden_layers = len(layers)
@@ -55,48 +45,46 @@ def build(
     config.label2id = {label: i for i, label in enumerate(LABELS)}
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout
     config.classifier_dropout = 0.1
+    config.intermediate_size = inner or config.intermediate_size
     model = BertForSequenceClassification(config)
     tensors = load_file(base / "model.safetensors")
     renamed = {"bert." + name: tensor for name, tensor in tensors.items() if not name.startswith("encoder.")}
-    for new, old in enumerate(layers):
+    for new, old in enumerate([] if inner else layers):
         prefix = f"encoder.layer.{old}."
         for name, tensor in tensors.items():
             if name.startswith(prefix):
                 renamed[f"bert.encoder.layer.{new}." + name.removeprefix(prefix)] = tensor
     missing, unexpected = model.load_state_dict(renamed, strict=False)
-    assert not unexpected and all(name.startswith(("classifier.", "bert.pooler.")) for name in missing), (missing, unexpected)
-    return prepare(model, row_step, word_step)
+    own = ("classifier.", "bert.pooler.", *(["bert.encoder."] if inner else []))
+    assert not unexpected and all(name.startswith(own) for name in missing), (missing, unexpected)
+    if ternary:
+        words = model.bert.embeddings.word_embeddings
+        words.weight = nn.Parameter(round_words(words.weight.detach(), ternary))
+    return prepare(model, row_step)
 
 
-def take_layers(model: BertForSequenceClassification, other: BertForSequenceClassification, layers: list[int]) -> None:
-    """Fills `model` with what `other` has learnt: everything but its layers, and of these `layers`, in this order."""
-    tensors = {name: tensor for name, tensor in other.state_dict().items() if not name.startswith("bert.encoder.")}
-    model.load_state_dict(tensors, strict=False)
-    for own, number in zip(model.bert.encoder.layer, layers, strict=True):
-        own.load_state_dict(other.bert.encoder.layer[number].state_dict())
+def keep_layers(model: BertForSequenceClassification, layers: list[int]) -> None:
+    """Leaves `model` the layers `layers`, in this order."""
+    model.bert.encoder.layer = nn.ModuleList([model.bert.encoder.layer[number] for number in layers])
+    model.config.num_hidden_layers = len(layers)
 
 
-def prepare(model: BertForSequenceClassification, row_step: float | None = 0.0, word_step: float = 0.0) -> BertForSequenceClassification:
+def prepare(model: BertForSequenceClassification, row_step: float | None = 0.0) -> BertForSequenceClassification:
     """Lets the linear layers of encoder and pooler act quantised on demand, with weights of the step `row_step`. The word
-    embeddings stay as they are, or, with a `word_step`, learn and act quantised too."""
+    embeddings stay as they are."""
     for part in (model.bert.encoder, model.bert.pooler):
         for module in part.modules():
             if type(module) is nn.Linear:
                 module.__class__ = QuantLinear
                 module.step = row_step
-    words = model.bert.embeddings.word_embeddings
-    if word_step:
-        words.__class__ = QuantEmbedding
-        words.step = word_step
-    else:
-        words.weight.requires_grad = False
+    model.bert.embeddings.word_embeddings.weight.requires_grad = False
     return model
 
 
 def set_fake_quantization(model: nn.Module, on: bool) -> None:
     """Whether the layers that can act quantised do."""
     for module in model.modules():
-        if isinstance(module, (QuantLinear, QuantEmbedding)):
+        if isinstance(module, QuantLinear):
             module.fake = on
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch.nn import functional as F
 from tqdm import tqdm
@@ -15,8 +16,10 @@ from transformers import BertForSequenceClassification
 
 from .annotations import training_rows
 from .data import Row, by_group, find, read_rows
+from .export import export_float
 from .measure import best_thresholds, truth
-from .model import attend_evenly, build, logits, parameter_groups, set_fake_quantization, standardise, take_layers
+from .model import attend_evenly, build, keep_layers, logits, parameter_groups, set_fake_quantization, standardise
+from .narrow import narrow
 from .sampling import batches, encode, epoch_rows, pad, restyle
 
 
@@ -38,9 +41,11 @@ class Settings:
     limit: int = 160
     #: The last part of the steps, in which linear layers act as they would be shipped.
     quantized_share: float = 0.12
-    #: How coarse the shipped weights will be, see `quantize`; a `word_step` lets the word embeddings learn.
+    #: How coarse the shipped weights will be, and how many word embeddings take three values, the others two; see `quantize`.
     row_step: float = 0.0
-    word_step: float = 0.0
+    ternary: int = 0
+    #: Neurons of a feed-forward layer, if fewer than in the layers of `start` (0: as many).
+    inner: int = 0
     smoothing: float = 0.01
     seed: int = 1
     #: Of a student: its teacher's run, and how much the teacher says against the labels.
@@ -83,7 +88,8 @@ def trained(work: Path, run: str, base: str = "") -> BertForSequenceClassificati
     """The best state of a run, in evaluation mode, on the device. `base`: the embeddings of another folder, for other pieces."""
     folder = work / "runs" / run
     settings = run_settings(folder)
-    model = build(work / (base or settings.base), list(range(len(settings.layers))), 0.0, settings.row_step, settings.word_step)
+    coarse = (settings.row_step, settings.ternary, settings.inner)
+    model = build(work / (base or settings.base), list(range(len(settings.layers))), 0.0, *coarse)
     learnt = torch.load(folder / "best.pt", map_location="cpu", weights_only=True)["model"]
     others = base not in ("", settings.base)
     if others:
@@ -103,6 +109,19 @@ def average(work: Path, name: str, runs: list[str], share: float) -> None:
     settings = run_settings(work / "runs" / runs[0])
     (folder / "settings.json").write_text(json.dumps(asdict(replace(settings, name=name)), indent=2))
     torch.save({"model": mixed}, folder / "best.pt")
+
+
+def adopt(work: Path, name: str, shipped: Path) -> None:
+    """Makes a finished run of a shipped directory, and `work/NAME`, the folder that has its embeddings and its tokenizer."""
+    base, folder = work / name, work / "runs" / name
+    export_float(shipped, base)
+    learnt = load_file(base / "model.safetensors")
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save({"model": learnt}, folder / "best.pt")
+    kept = {key.removeprefix("bert."): tensor for key, tensor in learnt.items() if key.startswith(("bert.embeddings.", "bert.encoder."))}
+    save_file(kept, base / "model.safetensors", metadata={"format": "pt"})
+    layers = tuple(range(json.loads((base / "config.json").read_text())["num_hidden_layers"]))
+    (folder / "settings.json").write_text(json.dumps(asdict(Settings(name=name, base=name, layers=layers)), indent=2))
 
 
 def targets_of(
@@ -163,14 +182,20 @@ def predict(model, tokenizer: Tokenizer, texts: list[str], limit: int = 512, tok
     return out
 
 
-def first_look(model: BertForSequenceClassification, tokenizer: Tokenizer, texts: list[str]) -> None:
-    """Makes a last layer that was none before fit for the head: the first token begins as a standardised mean over `texts`."""
-    model.eval()
-    attend_evenly(model)
+def some_batches(tokenizer: Tokenizer, rows: list[Row], model: BertForSequenceClassification) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """The beginnings of 2,000 texts as (ids, mask)."""
+    texts = [row.text for row in rows[:: max(1, len(rows) // 2000)]]
     first = [ids[:64] for ids in encode(tokenizer, texts, 64)]
     parts = batches([len(one) for one in first], 4096, None)
     padded = (pad([first[i] for i in part], model.config.pad_token_id) for part in parts)
-    standardise(model, [(ids.to(device()), mask.to(device())) for ids, mask in padded])
+    return [(ids.to(device()), mask.to(device())) for ids, mask in padded]
+
+
+def first_look(model: BertForSequenceClassification, parts: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    """Makes a last layer that was none before fit for the head: the first token begins as a standardised mean over `parts`."""
+    model.eval()
+    attend_evenly(model)
+    standardise(model, parts)
 
 
 def quick_rows(rows: list[Row], seed: int = 7) -> list[Row]:
@@ -207,7 +232,8 @@ def train(
     tokenizer = Tokenizer.from_file(str(work / settings.base / "tokenizer.json"))
     rows = rows or training_rows(data)
     dev = quick_rows(read_rows(find(data, "dev")))
-    model = build(work / settings.base, list(settings.layers), settings.dropout, settings.row_step, settings.word_step).to(device())
+    coarse = (settings.row_step, settings.ternary, settings.inner)
+    model = build(work / settings.base, list(settings.layers), settings.dropout, *coarse).to(device())
     optimizer = torch.optim.AdamW(
         parameter_groups(model, settings.rate, settings.layer_decay, settings.weight_decay), betas=(0.9, 0.98), fused=True
     )
@@ -231,10 +257,14 @@ def train(
         last = model.config.num_hidden_layers - 1
         if settings.start:
             start = trained(work, settings.start, settings.base)
-            take_layers(model, start, list(settings.layers))
+            start.bert.embeddings.word_embeddings = model.bert.embeddings.word_embeddings
             last = start.config.num_hidden_layers - 1
+            keep_layers(start, list(settings.layers))
+            if settings.inner:
+                narrow(start, settings.inner, some_batches(tokenizer, rows, start))
+            model.load_state_dict(start.state_dict())
         if not settings.start or settings.layers[-1] != last:
-            first_look(model, tokenizer, [row.text for row in rows[:: max(1, len(rows) // 2000)]])
+            first_look(model, some_batches(tokenizer, rows, model))
 
     def save(name: str) -> None:
         everything = {
