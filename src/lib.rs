@@ -37,7 +37,8 @@
 //!
 //! # Features
 //!
-//! - `bundled` (default): embeds `models/demarche-small` and adds `Tagger::bundled`.
+//! - `bundled` (default): embeds `demarche-nano`, 13 MB, and adds `Tagger::bundled`.
+//! - `bundled-small`: embeds `demarche-small`, 45 MB, instead: better, but not in the published package.
 //! - `rust-bert`: [`Backend::RustBert`], for GPUs and DeBERTa-v2. Needs libtorch 2.4.0 to build and to run
 //!   (`docs/rust-bert.md`), and compiles C++.
 

@@ -1,11 +1,17 @@
-//! The bundled model on text that its makers never trained on.
+//! The bundled models on text that their makers never trained on.
 #![cfg(feature = "bundled")]
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use demarche::{Precision, Stance, StanceSet, Tagger};
+use demarche::{Precision, Stance, StanceSet, Tagger, TaggerBuilder};
 use serde::Deserialize;
+
+/// `demarche-small`, which the tests have compiled in, and `demarche-nano`.
+fn models() -> [(&'static str, TaggerBuilder); 2] {
+    let nano = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/demarche-nano");
+    [("small", Tagger::builder()), ("nano", Tagger::builder().model_dir(nano))]
+}
 
 #[derive(Deserialize)]
 struct Row {
@@ -26,17 +32,19 @@ fn rows() -> Vec<Row> {
 fn recognizes_plain_statements_in_all_languages() {
     let rows = rows();
     let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
-    let statements = Tagger::bundled().unwrap().tag_sentences(&texts).unwrap();
+    for (name, model) in models() {
+        let statements = model.build().unwrap().tag_sentences(&texts).unwrap();
 
-    let mut right: BTreeMap<&str, Vec<bool>> = BTreeMap::new();
-    for (row, statement) in rows.iter().zip(&statements) {
-        right.entry(&row.lang).or_default().push(statement.stances == row.labels);
+        let mut right: BTreeMap<&str, Vec<bool>> = BTreeMap::new();
+        for (row, statement) in rows.iter().zip(&statements) {
+            right.entry(&row.lang).or_default().push(statement.stances == row.labels);
+        }
+        assert_eq!(right.len(), 24);
+        let total = right.values().flatten().filter(|right| **right).count();
+        assert!(total * 10 >= rows.len() * 8, "{name}: only {total} of {}: {right:?}", rows.len());
+        let lost: Vec<_> = right.iter().filter(|(_, right)| !right.contains(&true)).collect();
+        assert!(lost.is_empty(), "{name}: nothing is right in {lost:?}");
     }
-    assert_eq!(right.len(), 24);
-    let total = right.values().flatten().filter(|right| **right).count();
-    assert!(total * 10 >= rows.len() * 8, "only {total} of {} are right: {right:?}", rows.len());
-    let lost: Vec<_> = right.iter().filter(|(_, right)| !right.contains(&true)).collect();
-    assert!(lost.is_empty(), "nothing is right in {lost:?}");
 }
 
 #[test]
@@ -70,8 +78,10 @@ fn finds_every_stance_in_the_articles() {
 fn int8_decides_like_f32() {
     let rows = rows();
     let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
-    let score =
-        |precision| Tagger::builder().precision(precision).build().unwrap().score(&texts).unwrap();
-    let difference = (score(Precision::Int8) - score(Precision::F32)).abs();
-    assert!(difference.mean().unwrap() <= 0.01, "{difference}");
+    for (name, model) in models() {
+        let score =
+            |precision| model.clone().precision(precision).build().unwrap().score(&texts).unwrap();
+        let difference = (score(Precision::Int8) - score(Precision::F32)).abs();
+        assert!(difference.mean().unwrap() <= 0.01, "{name}: {difference}");
+    }
 }

@@ -1,4 +1,4 @@
-//! The same logits as Python transformers, for every architecture and for the bundled model.
+//! The same logits as Python transformers, for every architecture and for the bundled models.
 //!
 //! `fixtures/parity/` holds tiny random checkpoints, the sentences and the logits; the script that made
 //! them lies beside them.
@@ -85,8 +85,11 @@ fn electra() {
 }
 
 #[test]
-#[cfg(feature = "bundled")]
-fn bundled_model_in_f32() {
-    let tagger = Tagger::builder().precision(demarche::Precision::F32).build().unwrap();
-    assert_parity(&tagger, "demarche-small.json");
+fn bundled_models_in_f32() {
+    let models = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models");
+    for name in ["demarche-small", "demarche-nano"] {
+        let builder = Tagger::builder().model_dir(models.join(name));
+        let tagger = builder.precision(demarche::Precision::F32).build().unwrap();
+        assert_parity(&tagger, &format!("{name}.json"));
+    }
 }

@@ -3,18 +3,28 @@
 use super::{Bytes, ModelFiles};
 
 macro_rules! bundled {
-    ($file:literal) => {
-        Bytes::from(include_bytes!(concat!("../../models/demarche-small/", $file)).as_slice())
+    ($folder:literal) => {
+        ModelFiles::from_bytes(
+            bundled!($folder, "config.json"),
+            bundled!($folder, "tokenizer.json"),
+            bundled!($folder, "model.safetensors"),
+        )
+    };
+    ($folder:literal, $file:literal) => {
+        Bytes::from(include_bytes!(concat!("../../models/", $folder, "/", $file)).as_slice())
     };
 }
 
 impl ModelFiles {
-    /// `models/demarche-small`.
+    /// The best model that is compiled in.
+    #[cfg(feature = "bundled-small")]
     pub(crate) fn bundled() -> Self {
-        ModelFiles::from_bytes(
-            bundled!("config.json"),
-            bundled!("tokenizer.json"),
-            bundled!("model.safetensors"),
-        )
+        bundled!("demarche-small")
+    }
+
+    /// The best model that is compiled in.
+    #[cfg(not(feature = "bundled-small"))]
+    pub(crate) fn bundled() -> Self {
+        bundled!("demarche-nano")
     }
 }

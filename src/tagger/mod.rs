@@ -59,7 +59,8 @@ struct Shared {
 }
 
 impl Tagger {
-    /// The model that is compiled into the program, with all settings at their defaults.
+    /// The model that is compiled into the program, with all settings at their defaults: `demarche-small` with
+    /// the feature `bundled-small`, else `demarche-nano`.
     ///
     /// # Errors
     /// None with the bundled model as it is published, but for too few threads that the system grants.

@@ -219,7 +219,7 @@ mod tests {
         assert!(Pieces(&text).skip(1).all(|piece| piece.starts_with(' ')));
     }
 
-    /// The flat tokenizer against the tokenizers crate, on the bundled model's file.
+    /// The flat tokenizer against the tokenizers crate, on the files of the bundled models.
     #[cfg(feature = "bundled")]
     mod sentencepiece_gives_the_same_ids {
         use std::path::{Path, PathBuf};
@@ -229,25 +229,30 @@ mod tests {
 
         use super::super::*;
 
-        static TOKENIZERS: LazyLock<(SentencePiece, HfTokenizer)> = LazyLock::new(|| {
-            let files = ModelFiles::bundled();
-            let bytes = files.tokenizer().1;
-            let own = SentencePiece::parse(bytes).expect("the bundled tokenizer is of this kind");
-            (own, HfTokenizer::from_bytes(&**bytes).unwrap())
+        static TOKENIZERS: LazyLock<[(SentencePiece, HfTokenizer); 2]> = LazyLock::new(|| {
+            let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+            ["demarche-small", "demarche-nano"].map(|model| {
+                let files = ModelFiles::from_dir(&models.join(model)).unwrap();
+                let bytes = files.tokenizer().1;
+                let own = SentencePiece::parse(bytes).expect("the tokenizer is of this kind");
+                (own, HfTokenizer::from_bytes(&**bytes).unwrap())
+            })
         });
 
         fn assert_same(text: &str) {
-            let (own, reference) = &*TOKENIZERS;
-            let mut ids = Vec::new();
-            own.encode(text, &mut ids);
-            assert_eq!(ids, reference.encode_fast(text, false).unwrap().get_ids(), "{text:?}");
+            for (own, reference) in &*TOKENIZERS {
+                let mut ids = Vec::new();
+                own.encode(text, &mut ids);
+                assert_eq!(ids, reference.encode_fast(text, false).unwrap().get_ids(), "{text:?}");
+            }
         }
 
         #[test]
         fn around_a_sentence() {
-            let (own, reference) = &*TOKENIZERS;
-            assert_eq!(specials(reference).unwrap(), (own.prefix.clone(), own.suffix.clone()));
-            assert_eq!(own.size(), reference.get_vocab_size(true));
+            for (own, reference) in &*TOKENIZERS {
+                assert_eq!(specials(reference).unwrap(), (own.prefix.clone(), own.suffix.clone()));
+                assert_eq!(own.size(), reference.get_vocab_size(true));
+            }
         }
 
         /// The articles of the examples, or a folder of your own that `DEMARCHE_TEXTS` names.
