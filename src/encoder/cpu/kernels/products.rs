@@ -17,6 +17,29 @@ macro_rules! by_rows {
     };
 }
 
+/// Calls `$tile` for every panel of outputs, `V` vectors wide and at the end one, and every tile of its rows. A
+/// panel holds `$steps` steps along the inputs.
+macro_rules! by_panels {
+    ($simd:ident, $p:ident, $steps:expr, $most:ident, $tile:ident::<$s:ident, $v:ident>) => {{
+        let (steps, mut panel, mut column) = ($steps, 0, 0);
+        while column < $p.outputs {
+            let wide = $p.outputs.next_multiple_of(LANES) - column >= $v * LANES;
+            for (row, height) in tiles($p.rows, $most) {
+                if wide {
+                    by_rows!(height, $most, $tile::<$s, $v>($simd, $p, row, panel, column);
+                        1 2 3 4 5 6 7 8 9 10 11 12);
+                } else {
+                    by_rows!(height, $most, $tile::<$s, 1>($simd, $p, row, panel, column);
+                        1 2 3 4 5 6 7 8 9 10 11 12);
+                }
+            }
+            let vectors = if wide { $v } else { 1 };
+            panel += steps * vectors;
+            column += vectors * LANES;
+        }
+    }};
+}
+
 /// Cuts `rows` into tiles of at most `most` whose heights differ by no more than one: a last tile of one row
 /// would cost as much as several.
 #[inline(always)]
@@ -32,23 +55,7 @@ pub(super) fn float_product<S: Simd, const M: usize, const V: usize>(
     simd: S,
     p: &mut FloatProduct<'_>,
 ) {
-    let mut panel = 0;
-    let mut column = 0;
-    while column < p.outputs {
-        let wide = p.outputs.next_multiple_of(LANES) - column >= V * LANES;
-        for (row, height) in tiles(p.rows, M) {
-            if wide {
-                by_rows!(height, M, float_tile::<S, V>(simd, p, row, panel, column);
-                    1 2 3 4 5 6 7 8 9 10 11 12);
-            } else {
-                by_rows!(height, M, float_tile::<S, 1>(simd, p, row, panel, column);
-                    1 2 3 4 5 6 7 8 9 10 11 12);
-            }
-        }
-        let vectors = if wide { V } else { 1 };
-        panel += p.inputs * vectors;
-        column += vectors * LANES;
-    }
+    by_panels!(simd, p, p.inputs, M, float_tile::<S, V>);
 }
 
 /// `M` rows by `V` vectors of outputs, from input row `row`, line `panel` of the weights and output column
@@ -106,24 +113,7 @@ pub(super) fn int8_product<S: Simd, const M: usize, const V: usize>(
     simd: S,
     p: &mut Int8Product<'_>,
 ) {
-    let quads = p.inputs.div_ceil(4);
-    let mut panel = 0;
-    let mut column = 0;
-    while column < p.outputs {
-        let wide = p.outputs.next_multiple_of(LANES) - column >= V * LANES;
-        for (row, height) in tiles(p.rows, M) {
-            if wide {
-                by_rows!(height, M, int8_tile::<S, V>(simd, p, row, panel, column);
-                    1 2 3 4 5 6 7 8 9 10 11 12);
-            } else {
-                by_rows!(height, M, int8_tile::<S, 1>(simd, p, row, panel, column);
-                    1 2 3 4 5 6 7 8 9 10 11 12);
-            }
-        }
-        let vectors = if wide { V } else { 1 };
-        panel += quads * vectors;
-        column += vectors * LANES;
-    }
+    by_panels!(simd, p, p.inputs.div_ceil(4), M, int8_tile::<S, V>);
 }
 
 #[inline(always)]
