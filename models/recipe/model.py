@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 from transformers import BertConfig, BertForSequenceClassification
+from transformers.models.bert.modeling_bert import BertLayer
 
 from .labels import LABELS
 from .quantize import fake_quantize_rows, fake_quantize_tokens, round_words
@@ -93,26 +94,30 @@ def heads(x: torch.Tensor, count: int) -> torch.Tensor:
     return x.unflatten(-1, (count, -1)).transpose(1, 2)
 
 
+def attend(layer: BertLayer, asking: torch.Tensor, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The attention of a layer with its output and norm: of the tokens `asking` [batch, some, hidden] to those of `x` [batch, tokens,
+    hidden] that `mask` [batch, tokens] leaves open."""
+    attention = layer.attention.self
+    count = attention.num_attention_heads
+    state = F.scaled_dot_product_attention(
+        heads(attention.query(asking), count),
+        heads(attention.key(x), count),
+        heads(attention.value(x), count),
+        attn_mask=mask[:, None, None, :].bool(),
+        dropout_p=attention.dropout.p if layer.training else 0.0,
+    )
+    return layer.attention.output(state.transpose(1, 2).flatten(2), asking)
+
+
 def logits(
     model: BertForSequenceClassification, ids: torch.Tensor, mask: torch.Tensor, states: list[torch.Tensor] | None = None
 ) -> torch.Tensor:
     """ids, mask: [batch, tokens] -> logits [batch, labels]. What each layer puts out is appended to `states`: [batch, tokens,
     hidden], of the last layer the first token's only."""
-    count = model.config.num_attention_heads
     x = model.bert.embeddings(input_ids=ids)
-    open_keys = mask[:, None, None, :].bool()
     layers = list(model.bert.encoder.layer)
     for number, layer in enumerate(layers):
-        attention = layer.attention.self
-        asking = x[:, :1] if number == len(layers) - 1 else x
-        state = F.scaled_dot_product_attention(
-            heads(attention.query(asking), count),
-            heads(attention.key(x), count),
-            heads(attention.value(x), count),
-            attn_mask=open_keys,
-            dropout_p=attention.dropout.p if model.training else 0.0,
-        )
-        state = layer.attention.output(state.transpose(1, 2).flatten(2), asking)
+        state = attend(layer, x[:, :1] if number == len(layers) - 1 else x, x, mask)
         x = layer.output(layer.intermediate(state), state)
         if states is not None:
             states.append(x)

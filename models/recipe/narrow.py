@@ -7,11 +7,10 @@ narrowed already, put out.
 """
 
 import torch
-from torch.nn import functional as F
 from tqdm import tqdm
 from transformers import BertForSequenceClassification
 
-from .model import heads
+from .model import attend
 
 #: Neurons that go at once.
 STEP = 16
@@ -40,18 +39,13 @@ def surgeon(weight: torch.Tensor, second_moment: torch.Tensor, keep: int) -> tup
 def narrow(model: BertForSequenceClassification, inner: int, parts: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
     """Leaves every layer of `model` `inner` neurons; `parts`: texts as (ids, mask) [batch, tokens], some 50,000 tokens in all."""
     model.eval()
-    count = model.config.num_attention_heads
     states = [model.bert.embeddings(input_ids=ids) for ids, _ in parts]
     for layer in tqdm(model.bert.encoder.layer, desc="narrow"):
-        attention, up, down = layer.attention.self, layer.intermediate.dense, layer.output.dense
+        up, down = layer.intermediate.dense, layer.output.dense
         moment = torch.zeros(up.out_features, up.out_features, device=up.weight.device)
         tokens = 0
         for number, (x, (_, mask)) in enumerate(zip(states, parts)):
-            keys = mask[:, None, None, :].bool()
-            state = F.scaled_dot_product_attention(
-                heads(attention.query(x), count), heads(attention.key(x), count), heads(attention.value(x), count), attn_mask=keys
-            )
-            states[number] = layer.attention.output(state.transpose(1, 2).flatten(2), x)
+            states[number] = attend(layer, x, x, mask)
             inside = layer.intermediate(states[number])[mask.bool()]
             moment += inside.T @ inside
             tokens += len(inside)

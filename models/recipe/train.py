@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from transformers import BertForSequenceClassification
 
 from .annotations import training_rows
 from .data import Row, by_group, find, read_rows
-from .export import export_float
+from .export import float_tensors
 from .measure import best_thresholds, truth
 from .model import attend_evenly, build, keep_layers, logits, parameter_groups, set_fake_quantization, standardise
 from .narrow import narrow
@@ -114,9 +115,11 @@ def average(work: Path, name: str, runs: list[str], share: float) -> None:
 def adopt(work: Path, name: str, shipped: Path) -> None:
     """Makes a finished run of a shipped directory, and `work/NAME`, the folder that has its embeddings and its tokenizer."""
     base, folder = work / name, work / "runs" / name
-    export_float(shipped, base)
-    learnt = load_file(base / "model.safetensors")
-    folder.mkdir(parents=True, exist_ok=True)
+    for made in (base, folder):
+        made.mkdir(parents=True, exist_ok=True)
+    for file in ("config.json", "tokenizer.json"):
+        shutil.copyfile(shipped / file, base / file)
+    learnt = float_tensors(load_file(shipped / "model.safetensors"))
     torch.save({"model": learnt}, folder / "best.pt")
     kept = {key.removeprefix("bert."): tensor for key, tensor in learnt.items() if key.startswith(("bert.embeddings.", "bert.encoder."))}
     save_file(kept, base / "model.safetensors", metadata={"format": "pt"})
