@@ -38,6 +38,8 @@ def build(
     """A classifier from the layers `layers` of the BERT encoder in `base`; pooler and classifier start at random. `row_step`:
     as `prepare` takes it; `ternary`: rounds the word embeddings, see `round_words`. With feed-forward layers of another width `inner`,
     the layers start at random too."""
+    if row_step and not ternary:
+        raise ValueError("row_step needs ternary, the number of word embeddings of three values: the small form keeps words in 2 bits")
     config = BertConfig.from_pretrained(base)
     config.architectures = ["BertForSequenceClassification"]
     config.num_hidden_layers = len(layers)

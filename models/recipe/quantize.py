@@ -45,13 +45,16 @@ def pack_nibbles(blocks: np.ndarray) -> np.ndarray:
 
 def round_words(values: torch.Tensor, ternary: int) -> torch.Tensor:
     """Embeddings [rows, width] as `pack_words` can hold them: the first `ternary` rows with three values, the others with two. The
-    scales are those that lose least of a normal variable (0.19 of its variance with three values, 0.36 with two)."""
+    scales are those that lose least of a normal variable (0.19 of its variance with three values, 0.36 with two). Rows that take
+    such values already stay as they are."""
+    peak = values.abs().amax(1, keepdim=True)
+    rounded = ((values.abs() == peak) | (values == 0)).all(1, keepdim=True)
     three = 1.224 * values.square().mean(1, keepdim=True).sqrt()
     two = values.abs().mean(1, keepdim=True)
     frequent = (torch.arange(len(values)) < ternary)[:, None]
     scale = torch.where(frequent, three, two).clamp_min(1e-6).half().float()
     signs = torch.where(values < 0, -1.0, 1.0)
-    return torch.where(frequent, torch.round(values / scale).clamp(-1, 1), signs) * scale
+    return torch.where(rounded, values, torch.where(frequent, torch.round(values / scale).clamp(-1, 1), signs) * scale)
 
 
 def pack_words(values: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
