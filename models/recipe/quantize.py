@@ -96,13 +96,25 @@ def pack_rows(codes: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(pack_nibbles(blocks))
 
 
+class StraightThrough(torch.autograd.Function):
+    """Puts `rounded` in the place of `x`; gradients go to `x` as they are."""
+
+    @staticmethod
+    def forward(_, x: torch.Tensor, rounded: torch.Tensor) -> torch.Tensor:
+        return rounded
+
+    @staticmethod
+    def backward(_, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return gradient, None
+
+
 def fake_quantize_rows(weight: torch.Tensor, step: float = 0.0) -> torch.Tensor:
     """The weight as it will be after `quantize_rows`; gradients pass straight through."""
     q, scale = quantize_rows(weight.detach(), step)
-    return weight + (q * scale[:, None] - weight.detach())
+    return StraightThrough.apply(weight, q * scale[:, None])
 
 
 def fake_quantize_tokens(x: torch.Tensor) -> torch.Tensor:
     """Activations [..., width] as 8-bit integers of one scale a token would hold them; straight-through gradients."""
     scale = x.detach().abs().amax(dim=-1, keepdim=True).clamp_min(1e-8) / 127
-    return x + (torch.round(x.detach() / scale) * scale - x.detach())
+    return StraightThrough.apply(x, x.detach().div(scale).round_().mul_(scale))

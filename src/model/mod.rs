@@ -17,7 +17,7 @@ pub(crate) use bytes::Bytes;
 #[cfg(feature = "rust-bert")]
 pub(crate) use config::Architecture;
 pub(crate) use config::{Activation, Config, Pooling, Problem};
-pub(crate) use tensors::{Matrix, Tensors, Values};
+pub(crate) use tensors::{Matrix, Tensors};
 #[cfg(feature = "rust-bert")]
 pub(crate) use weights::{Head, Layer};
 pub(crate) use weights::{Linear, Norm, Weights};

@@ -114,8 +114,8 @@ impl Tensors {
                     let codes = self.get(name, &[rows, columns / 4])?.data.clone();
                     Values::Int2 { codes, scales }
                 } else {
-                    let nibbles = &self.get(name, &[rows, columns / 2])?.data;
-                    Values::Int8 { values: whole_bytes(nibbles).into(), scales }
+                    let nibbles = self.get(name, &[rows, columns / 2])?.data.clone();
+                    Values::Int4Rows { nibbles, scales }
                 }
             }
             (Some(Dtype::U8), Some(scales)) if columns.is_multiple_of(BLOCK) => {
@@ -158,7 +158,7 @@ impl Tensors {
         let mut row = vec![0.0; matrix.columns];
         match &matrix.values {
             // The scales were read by `vector`, and an integer times a finite scale is finite.
-            Values::Int8 { .. } | Values::Int2 { .. } => Ok(()),
+            Values::Int8 { .. } | Values::Int4Rows { .. } | Values::Int2 { .. } => Ok(()),
             Values::Int4 { scales, .. } => {
                 let mut scale = [0.0];
                 (0..scales.len() / 2).try_for_each(|i| {
@@ -201,8 +201,7 @@ pub(crate) struct Matrix {
 pub(crate) enum Values {
     /// Floats.
     Float(Float),
-    /// `value = byte as i8 · scale of the row`. A file may hold the bytes plus 8 as nibbles, in the order of
-    /// [`Values::Int4`].
+    /// `value = byte as i8 · scale of the row`.
     Int8 {
         /// `[rows, columns]`, one signed byte each.
         values: Bytes,
@@ -217,6 +216,13 @@ pub(crate) enum Values {
         /// `[rows, columns / 32]` f16.
         scales: Bytes,
     },
+    /// `value = (nibble − 8) · scale of the row`, nibbles in the order of [`Values::Int4`].
+    Int4Rows {
+        /// `[rows, columns / 2]`.
+        nibbles: Bytes,
+        /// One scale a row.
+        scales: Vec<f32>,
+    },
     /// Blocks of 32 along the row; byte `i` of a block's eight holds the values `i`, `i + 8`, `i + 16`,
     /// `i + 24`, two bits each, from the lowest on; `value = (code − 2) · scale of the row`.
     Int2 {
@@ -227,18 +233,12 @@ pub(crate) enum Values {
     },
 }
 
-/// 4-bit codes, laid out as those of [`Values::Int4`], as a signed byte each.
-fn whole_bytes(nibbles: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0; 2 * nibbles.len()];
-    let (blocks, _) = bytes.as_chunks_mut::<BLOCK>();
-    for (block, from) in blocks.iter_mut().zip(nibbles.as_chunks::<{ BLOCK / 2 }>().0) {
-        let (low, high) = block.split_at_mut(BLOCK / 2);
-        for (j, &byte) in from.iter().enumerate() {
-            low[j] = (byte & 15).wrapping_sub(8);
-            high[j] = (byte >> 4).wrapping_sub(8);
-        }
-    }
-    bytes
+/// The sixteen bytes of a block of nibbles, less 8, as its 32 values.
+fn widen_nibbles(block: [u8; BLOCK / 2]) -> [i8; BLOCK] {
+    std::array::from_fn(|i| {
+        let byte = block[i % (BLOCK / 2)];
+        (if i < BLOCK / 2 { byte & 15 } else { byte >> 4 }).cast_signed() - 8
+    })
 }
 
 /// Little-endian floats.
@@ -272,17 +272,37 @@ impl Float {
 }
 
 impl Matrix {
+    /// Writes the integers of row `row` to `out`, which has one place a column, and gives back their scale: of matrices that
+    /// have one a row, and integers of a byte or half of one.
+    pub(crate) fn codes(&self, row: usize, out: &mut [i8]) -> Option<f32> {
+        assert_eq!(out.len(), self.columns);
+        match &self.values {
+            Values::Int8 { values, scales } => {
+                let values = &values[row * self.columns..];
+                out.iter_mut().zip(values).for_each(|(to, q)| *to = q.cast_signed());
+                Some(scales[row])
+            }
+            Values::Int4Rows { nibbles, scales } => {
+                let (blocks, _) = out.as_chunks_mut::<BLOCK>();
+                let (nibbles, _) = nibbles.as_chunks::<{ BLOCK / 2 }>();
+                let nibbles = &nibbles[row * blocks.len()..];
+                blocks.iter_mut().zip(nibbles).for_each(|(to, from)| *to = widen_nibbles(*from));
+                Some(scales[row])
+            }
+            Values::Float(_) | Values::Int4 { .. } | Values::Int2 { .. } => None,
+        }
+    }
+
+    /// Whether its rows have [`codes`](Self::codes).
+    pub(crate) fn has_codes(&self) -> bool {
+        matches!(self.values, Values::Int8 { .. } | Values::Int4Rows { .. })
+    }
+
     /// Writes row `row` as f32 to `out`, which has one place a column.
     pub(crate) fn row(&self, row: usize, out: &mut [f32]) {
         assert_eq!(out.len(), self.columns);
         match &self.values {
             Values::Float(float) => float.read(row * self.columns, out),
-            Values::Int8 { values, scales } => {
-                let scale = scales[row];
-                for (to, &q) in out.iter_mut().zip(&values[row * self.columns..]) {
-                    *to = f32::from(q.cast_signed()) * scale;
-                }
-            }
             Values::Int4 { nibbles, scales } => {
                 let (blocks, _) = out.as_chunks_mut::<BLOCK>();
                 let first = row * blocks.len();
@@ -290,12 +310,13 @@ impl Matrix {
                 let (scales, _) = scales.as_chunks::<2>();
                 for (i, block) in blocks.iter_mut().enumerate() {
                     let scale = f16::from_le_bytes(scales[first + i]).to_f32();
-                    let (low, high) = block.split_at_mut(BLOCK / 2);
-                    for (j, &byte) in nibbles[first + i].iter().enumerate() {
-                        low[j] = (f32::from(byte & 15) - 8.0) * scale;
-                        high[j] = (f32::from(byte >> 4) - 8.0) * scale;
-                    }
+                    *block = widen_nibbles(nibbles[first + i]).map(|q| f32::from(q) * scale);
                 }
+            }
+            Values::Int8 { .. } | Values::Int4Rows { .. } => {
+                let mut codes = vec![0; self.columns];
+                let scale = self.codes(row, &mut codes).expect("such a row has one scale");
+                out.iter_mut().zip(codes).for_each(|(to, q)| *to = f32::from(q) * scale);
             }
             Values::Int2 { codes, scales } => {
                 let (blocks, _) = out.as_chunks_mut::<BLOCK>();

@@ -4,7 +4,7 @@ use super::kernels::{
     ByteLine, FloatLine, FloatProduct, Int8Product, Kernels, LANES, Spill, Store,
 };
 use super::scratch::Quantised;
-use crate::model::{Linear, Matrix, Norm, Values};
+use crate::model::{Linear, Matrix, Norm};
 
 /// Largest magnitude of an int8 weight: two products with a byte then fit 16 bits.
 const LARGEST: i8 = 63;
@@ -91,9 +91,14 @@ impl PackedLinear {
                 let codes = &codes[part.inputs.clone()];
                 sums[output] = codes.iter().map(|&q| i32::from(q)).sum();
                 let (line, step, lane) = places.of(output);
-                for (i, quad) in codes.chunks(4).enumerate() {
-                    let at = &mut panels[line + i * step].0[4 * lane..];
-                    at[..quad.len()].copy_from_slice(quad);
+                let (whole, rest) = codes.as_chunks::<4>();
+                let mut lines = panels[line..].iter_mut().step_by(step).map(|line| &mut line.0);
+                for (line, quad) in lines.by_ref().zip(whole) {
+                    line.as_chunks_mut::<4>().0[lane] = *quad;
+                }
+                if !rest.is_empty() {
+                    lines.next().expect("a line for every four inputs")[4 * lane..][..rest.len()]
+                        .copy_from_slice(rest);
                 }
             }
             let spill = kernels.spill(&mut panels, quads);
@@ -218,12 +223,11 @@ impl Places {
 
 /// Codes and scale of row `row`. Codes of the file are taken as they are if they lie within ±63.
 fn quantise_row(matrix: &Matrix, row: usize, codes: &mut [i8]) -> f32 {
-    if let Values::Int8 { values, scales } = &matrix.values {
-        let values = &values[row * matrix.columns..][..matrix.columns];
-        if values.iter().all(|&q| q.cast_signed().unsigned_abs() <= LARGEST.unsigned_abs()) {
-            codes.iter_mut().zip(values).for_each(|(code, &q)| *code = q.cast_signed());
-            return scales[row];
-        }
+    if let Some(scale) = matrix.codes(row, codes)
+        // All are looked at, without branches: each weight of a model passes here when it is loaded.
+        && codes.iter().fold(0, |most, q| q.unsigned_abs().max(most)) <= LARGEST.unsigned_abs()
+    {
+        return scale;
     }
     let mut floats = vec![0.0; matrix.columns];
     matrix.row(row, &mut floats);

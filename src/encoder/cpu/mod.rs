@@ -20,7 +20,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::{Batch, Encoder};
 use crate::error::Result;
-use crate::model::{Config, Values, Weights};
+use crate::model::{Config, Weights};
 use forward::Model;
 use kernels::Kernels;
 use scratch::Scratch;
@@ -67,9 +67,7 @@ impl Engine {
             Precision::Int8 => true,
             Precision::Auto => {
                 let linears = weights.layers.iter().flat_map(|layer| [&layer.query, &layer.up]);
-                linears
-                    .into_iter()
-                    .any(|linear| matches!(linear.weight.values, Values::Int8 { .. }))
+                linears.into_iter().any(|linear| linear.weight.has_codes())
             }
         };
         let model = Model::new(config, weights, int8, kernels);

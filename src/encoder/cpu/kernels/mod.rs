@@ -12,6 +12,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+mod neon;
 mod products;
 mod rows;
 mod scalar;
@@ -179,6 +181,15 @@ impl Kernels {
                 return Kernels(&avx2::TABLE);
             }
         }
+        #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+        {
+            if neon::dot_product::available() {
+                return Kernels(&neon::dot_product::TABLE);
+            }
+            if neon::available() {
+                return Kernels(&neon::TABLE);
+            }
+        }
         Self::scalar()
     }
 
@@ -205,6 +216,15 @@ impl Kernels {
             }
             if avx512::available() {
                 all.push(Kernels(&avx512::TABLE));
+            }
+        }
+        #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+        {
+            if neon::available() {
+                all.push(Kernels(&neon::TABLE));
+            }
+            if neon::dot_product::available() {
+                all.push(Kernels(&neon::dot_product::TABLE));
             }
         }
         all
