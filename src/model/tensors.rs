@@ -241,6 +241,17 @@ fn widen_nibbles(block: [u8; BLOCK / 2]) -> [i8; BLOCK] {
     })
 }
 
+/// Row `row` of nibbles as f32; `scale` gives that of a block by its number in the matrix.
+fn widen_row(nibbles: &[u8], row: usize, out: &mut [f32], scale: impl Fn(usize) -> f32) {
+    let (blocks, _) = out.as_chunks_mut::<BLOCK>();
+    let first = row * blocks.len();
+    let nibbles = &nibbles.as_chunks::<{ BLOCK / 2 }>().0[first..];
+    for (i, (to, from)) in blocks.iter_mut().zip(nibbles).enumerate() {
+        let scale = scale(first + i);
+        *to = widen_nibbles(*from).map(|q| f32::from(q) * scale);
+    }
+}
+
 /// Little-endian floats.
 #[derive(Clone, Debug)]
 pub(crate) enum Float {
@@ -303,20 +314,18 @@ impl Matrix {
         assert_eq!(out.len(), self.columns);
         match &self.values {
             Values::Float(float) => float.read(row * self.columns, out),
-            Values::Int4 { nibbles, scales } => {
-                let (blocks, _) = out.as_chunks_mut::<BLOCK>();
-                let first = row * blocks.len();
-                let (nibbles, _) = nibbles.as_chunks::<{ BLOCK / 2 }>();
-                let (scales, _) = scales.as_chunks::<2>();
-                for (i, block) in blocks.iter_mut().enumerate() {
-                    let scale = f16::from_le_bytes(scales[first + i]).to_f32();
-                    *block = widen_nibbles(nibbles[first + i]).map(|q| f32::from(q) * scale);
+            Values::Int8 { values, scales } => {
+                let scale = scales[row];
+                for (to, &q) in out.iter_mut().zip(&values[row * self.columns..]) {
+                    *to = f32::from(q.cast_signed()) * scale;
                 }
             }
-            Values::Int8 { .. } | Values::Int4Rows { .. } => {
-                let mut codes = vec![0; self.columns];
-                let scale = self.codes(row, &mut codes).expect("such a row has one scale");
-                out.iter_mut().zip(codes).for_each(|(to, q)| *to = f32::from(q) * scale);
+            Values::Int4 { nibbles, scales } => {
+                let (scales, _) = scales.as_chunks::<2>();
+                widen_row(nibbles, row, out, |block| f16::from_le_bytes(scales[block]).to_f32());
+            }
+            Values::Int4Rows { nibbles, scales } => {
+                widen_row(nibbles, row, out, |_| scales[row]);
             }
             Values::Int2 { codes, scales } => {
                 let (blocks, _) = out.as_chunks_mut::<BLOCK>();

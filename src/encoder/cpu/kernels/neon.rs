@@ -4,7 +4,7 @@
 //! what the sums lack by that.
 
 use std::arch::aarch64::*;
-use std::arch::{asm, is_aarch64_feature_detected};
+use std::arch::is_aarch64_feature_detected;
 
 use super::simd::{ByteLine, LANES, Simd};
 
@@ -213,7 +213,10 @@ super::kernel_set!(
 
 /// NEON with its product of four bytes (Armv8.2 with the dot product, Armv8.4 and later).
 pub(super) mod dot_product {
-    use super::{Dot, Neon, asm, int8x16_t, int32x4_t, is_aarch64_feature_detected};
+    use std::arch::aarch64::{int8x16_t, int32x4_t};
+    use std::arch::{asm, is_aarch64_feature_detected};
+
+    use super::{Dot, Neon};
 
     /// Made only in functions compiled for the instruction.
     #[derive(Clone, Copy)]
