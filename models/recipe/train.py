@@ -244,7 +244,7 @@ def train(
     weights = positive_weights(rows).to(device())
     per_epoch = len(epoch_batches(tokenizer, rows, 0, settings)[1])
     total = per_epoch * settings.epochs
-    warm = int(settings.warm_up * total)
+    warm = max(1, int(settings.warm_up * total))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / warm, max(0.0, (total - step) / max(1, total - warm)))
     )
