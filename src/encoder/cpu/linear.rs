@@ -93,7 +93,8 @@ impl PackedLinear {
                 let (line, step, lane) = places.of(output);
                 let (whole, rest) = codes.as_chunks::<4>();
                 let mut lines = panels[line..].iter_mut().step_by(step).map(|line| &mut line.0);
-                for (line, quad) in lines.by_ref().zip(whole) {
+                // In this order no line is taken in vain.
+                for (quad, line) in whole.iter().zip(lines.by_ref()) {
                     line.as_chunks_mut::<4>().0[lane] = *quad;
                 }
                 if !rest.is_empty() {
@@ -261,6 +262,44 @@ impl PaddedNorm {
     pub(super) fn apply(&self, kernels: Kernels, rows: &mut [f32], width: usize) {
         for row in rows.chunks_exact_mut(width) {
             kernels.norm(row, &self.weight, &self.bias, self.epsilon);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use safetensors::{Dtype, tensor::TensorView};
+
+    use super::*;
+    use crate::model::{Bytes, Tensors};
+
+    /// Int8 weights lie four inputs at a time: those that are left over must not get lost.
+    #[test]
+    fn rows_of_any_length_are_packed_whole() {
+        let (outputs, kernels) = (20, Kernels::scalar());
+        for inputs in 1..=9 {
+            let bytes: Vec<u8> = (0..outputs * inputs)
+                .flat_map(|i| ((i * 37 % 101) as f32 - 50.0).to_le_bytes())
+                .collect();
+            let view = TensorView::new(Dtype::F32, vec![outputs, inputs], &bytes).unwrap();
+            let file = safetensors::serialize([("weight", view)], None).unwrap();
+            let tensors = Tensors::parse("test", Bytes::from(file)).unwrap();
+            let weight = tensors.matrix("weight", outputs, inputs).unwrap();
+            let linear = Linear { weight, bias: vec![0.0; outputs] };
+
+            let packed = PackedLinear::stack(&[&linear], true, kernels);
+            let PackedWeights::Int8 { panels, .. } = packed.weights else {
+                panic!("int8 was asked for");
+            };
+            let padded = outputs.next_multiple_of(LANES);
+            let places = Places::new(padded, kernels.int8_panel(), inputs.div_ceil(4));
+            for output in 0..outputs {
+                let mut codes = vec![0; inputs];
+                quantise_row(&linear.weight, output, &mut codes);
+                let (line, step, lane) = places.of(output);
+                let at = |i: usize| panels[line + i / 4 * step].0[4 * lane + i % 4];
+                assert_eq!((0..inputs).map(at).collect::<Vec<_>>(), codes);
+            }
         }
     }
 }
