@@ -34,7 +34,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 
 
 def finish(data: Path, work: Path, run: str, out: Path) -> None:
-    """Calibrates the best state of a run on dev, and exports it. All figures are of the quantised weights."""
+    """Calibrates the best state of a run on dev, and exports it. All figures are of the integers, as the engine computes them."""
     folder = work / "runs" / run
     model = trained(work, run)
     source = work / run_settings(folder).base / "tokenizer.json"
@@ -42,7 +42,9 @@ def finish(data: Path, work: Path, run: str, out: Path) -> None:
     rows = read_rows(find(data, "dev"))
     tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
     texts = [row.text for row in rows]
-    logits = predict(load(out), tokenizer, texts, show=True)
+    shipped = load(out)
+    set_fake_quantization(shipped, True)
+    logits = predict(shipped, tokenizer, texts, show=True)
     np.save(folder / "dev.npy", logits)
     export(model, source, calibrate(logits, rows), out)
 

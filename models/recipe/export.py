@@ -21,7 +21,7 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from .labels import LANGUAGES
 from .model import QuantLinear, prepare
-from .quantize import BLOCK, pack_q4, pack_rows, pack_words, quantize_rows, unpack_q4, unpack_words
+from .quantize import BLOCK, pack_q4, pack_rows, pack_words, quantize_rows, round_words, unpack_q4, unpack_words
 
 WORDS = "bert.embeddings.word_embeddings"
 POSITIONS = "bert.embeddings.position_embeddings.weight"
@@ -45,7 +45,8 @@ def quantized_tensors(model: BertForSequenceClassification) -> dict[str, torch.T
         owner = name.removesuffix(".weight")
         tensor = tensor.detach().float().cpu()
         if name == WORDS + ".weight" and small:
-            out[name], out[owner + ".scale"] = map(torch.from_numpy, pack_words(tensor))
+            frequent = torch.arange(len(tensor)) < model.bert.embeddings.word_embeddings.ternary
+            out[name], out[owner + ".scale"] = map(torch.from_numpy, pack_words(round_words(tensor, frequent)))
         elif name == WORDS + ".weight" or (name == POSITIONS and small):
             out[name], out[owner + ".scale"] = map(torch.from_numpy, pack_q4(tensor.numpy()))
         elif name.endswith(".weight") and owner in linear:

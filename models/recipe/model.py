@@ -15,7 +15,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from transformers.models.bert.modeling_bert import BertLayer
 
 from .labels import LABELS
-from .quantize import fake_quantize_rows, fake_quantize_tokens, round_words
+from .quantize import StraightThrough, fake_quantize_rows, fake_quantize_tokens, round_words
 
 
 class QuantLinear(nn.Linear):
@@ -32,11 +32,22 @@ class QuantLinear(nn.Linear):
         return F.linear(fake_quantize_tokens(x), weight, self.bias)
 
 
+class QuantWords(nn.Embedding):
+    """Word embeddings that act in few bits, as they would be shipped: those of the `ternary` first pieces in three values, the
+    others in two. Gradients pass straight through to the values behind."""
+
+    ternary: int
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        rows = self.weight[ids]
+        return StraightThrough.apply(rows, round_words(rows.detach(), ids < self.ternary))
+
+
 def build(
     base: Path, layers: list[int], dropout: float = 0.0, row_step: float = 0.0, ternary: int = 0, inner: int = 0
 ) -> BertForSequenceClassification:
     """A classifier from the layers `layers` of the BERT encoder in `base`; pooler and classifier start at random. `row_step`:
-    as `prepare` takes it; `ternary`: rounds the word embeddings, see `round_words`. With feed-forward layers of another width `inner`,
+    as `prepare` takes it; `ternary`: lets the word embeddings act in few bits, see `QuantWords`. With feed-forward layers of another width `inner`,
     the layers start at random too."""
     if row_step and not ternary:
         raise ValueError("row_step needs ternary, the number of word embeddings of three values: the small form keeps words in 2 bits")
@@ -62,7 +73,8 @@ def build(
     assert not unexpected and all(name.startswith(own) for name in missing), (missing, unexpected)
     if ternary:
         words = model.bert.embeddings.word_embeddings
-        words.weight = nn.Parameter(round_words(words.weight.detach(), ternary))
+        words.__class__ = QuantWords
+        words.ternary = ternary
     return prepare(model, row_step)
 
 
@@ -126,20 +138,27 @@ def logits(
     return model.classifier(model.dropout(model.bert.pooler(x)))
 
 
-def parameter_groups(model: BertForSequenceClassification, rate: float, decay: float, weight_decay: float) -> list[dict]:
-    """Learning rates that fall by `decay` a layer from the top; the head learns twice as fast; no decay of biases, norms."""
+def parameter_groups(
+    model: BertForSequenceClassification, rate: float, decay: float, weight_decay: float, words_rate: float = 0.0
+) -> list[dict]:
+    """Learning rates that fall by `decay` a layer from the top; the head learns twice as fast; no decay of biases, norms. The word
+    embeddings have a rate of their own; with 0 they stay as they are."""
     depth = model.config.num_hidden_layers
+    words = model.bert.embeddings.word_embeddings.weight
+    words.requires_grad = words_rate > 0
     groups: dict[tuple[float, float], list] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
         if name.startswith("bert.encoder.layer."):
             own = rate * math.pow(decay, depth - 1 - int(name.split(".")[3]))
+        elif parameter is words:
+            own = words_rate
         elif name.startswith("bert.embeddings."):
             own = rate * math.pow(decay, depth)
         else:
             own = 2 * rate
-        groups.setdefault((own, weight_decay if parameter.ndim > 1 else 0.0), []).append(parameter)
+        groups.setdefault((own, weight_decay if parameter.ndim > 1 and parameter is not words else 0.0), []).append(parameter)
     return [{"params": params, "lr": own, "weight_decay": wd} for (own, wd), params in groups.items()]
 
 

@@ -43,15 +43,15 @@ def pack_nibbles(blocks: np.ndarray) -> np.ndarray:
     return packed.reshape(len(blocks), -1)
 
 
-def round_words(values: torch.Tensor, ternary: int) -> torch.Tensor:
-    """Embeddings [rows, width] as `pack_words` can hold them: the first `ternary` rows with three values, the others with two. The
-    scales are those that lose least of a normal variable (0.19 of its variance with three values, 0.36 with two). Rows that take
-    such values already stay as they are."""
-    peak = values.abs().amax(1, keepdim=True)
-    rounded = ((values.abs() == peak) | (values == 0)).all(1, keepdim=True)
-    three = 1.224 * values.square().mean(1, keepdim=True).sqrt()
-    two = values.abs().mean(1, keepdim=True)
-    frequent = (torch.arange(len(values)) < ternary)[:, None]
+def round_words(values: torch.Tensor, frequent: torch.Tensor) -> torch.Tensor:
+    """Embeddings [..., width] as `pack_words` can hold them: rows with three values where `frequent` [...], else with two. The scales
+    are those that lose least of a normal variable (0.19 of its variance with three values, 0.36 with two). Rows that take such
+    values already stay as they are."""
+    peak = values.abs().amax(-1, keepdim=True)
+    rounded = ((values.abs() == peak) | (values == 0)).all(-1, keepdim=True)
+    three = 1.224 * values.square().mean(-1, keepdim=True).sqrt()
+    two = values.abs().mean(-1, keepdim=True)
+    frequent = frequent[..., None]
     scale = torch.where(frequent, three, two).clamp_min(1e-6).half().float()
     signs = torch.where(values < 0, -1.0, 1.0)
     return torch.where(rounded, values, torch.where(frequent, torch.round(values / scale).clamp(-1, 1), signs) * scale)
@@ -115,6 +115,11 @@ def fake_quantize_rows(weight: torch.Tensor, step: float = 0.0) -> torch.Tensor:
 
 
 def fake_quantize_tokens(x: torch.Tensor) -> torch.Tensor:
-    """Activations [..., width] as 8-bit integers of one scale a token would hold them; straight-through gradients."""
-    scale = x.detach().abs().amax(dim=-1, keepdim=True).clamp_min(1e-8) / 127
-    return StraightThrough.apply(x, x.detach().div(scale).round_().mul_(scale))
+    """Activations [..., width] as the engine's bytes hold them, code = round(x / scale) + zero, with one scale and one zero a token, so
+    that the range from its lowest value to its highest, and 0, takes all 256 codes; straight-through gradients."""
+    values = x.detach()
+    low, high = values.amin(dim=-1, keepdim=True).clamp_max(0), values.amax(dim=-1, keepdim=True).clamp_min(0)
+    scale = (high - low).clamp_min(1e-8) / 255
+    zero = (-low / scale).round_()
+    codes = values.div(scale).add_(zero).round_().clamp_(0, 255)
+    return StraightThrough.apply(x, codes.sub_(zero).mul_(scale))

@@ -45,6 +45,8 @@ class Settings:
     #: How coarse the shipped weights will be, and how many word embeddings take three values, the others two; see `quantize`.
     row_step: float = 0.0
     ternary: int = 0
+    #: The rate of the word embeddings (0: they stay as they are).
+    words_rate: float = 0.0
     #: Neurons of a feed-forward layer, if fewer than in the layers of `start` (0: as many).
     inner: int = 0
     smoothing: float = 0.01
@@ -101,10 +103,9 @@ def trained(work: Path, run: str, base: str = "") -> BertForSequenceClassificati
 
 def average(work: Path, name: str, runs: list[str], share: float) -> None:
     """Makes a finished run of two: the best weights of the first, with the part `share` of the second's. The word embeddings
-    are the first's. Of runs of which one began where the other ended, the mean can be better than either."""
+    are the first's if the second has other pieces. Of runs of which one began where the other ended, the mean can be better than either."""
     first, second = (torch.load(work / "runs" / run / "best.pt", map_location="cpu", weights_only=True)["model"] for run in runs)
-    words = "bert.embeddings.word_embeddings.weight"
-    mixed = {key: tensor if key == words else tensor.lerp(second[key], share) for key, tensor in first.items()}
+    mixed = {key: one.lerp(second[key], share) if one.shape == second[key].shape else one for key, one in first.items()}
     folder = work / "runs" / name
     folder.mkdir(parents=True, exist_ok=True)
     settings = run_settings(work / "runs" / runs[0])
@@ -123,8 +124,9 @@ def adopt(work: Path, name: str, shipped: Path) -> None:
     torch.save({"model": learnt}, folder / "best.pt")
     kept = {key.removeprefix("bert."): tensor for key, tensor in learnt.items() if key.startswith(("bert.embeddings.", "bert.encoder."))}
     save_file(kept, base / "model.safetensors", metadata={"format": "pt"})
-    layers = tuple(range(json.loads((base / "config.json").read_text())["num_hidden_layers"]))
-    (folder / "settings.json").write_text(json.dumps(asdict(Settings(name=name, base=name, layers=layers)), indent=2))
+    config = json.loads((base / "config.json").read_text())
+    settings = Settings(name=name, base=name, layers=tuple(range(config["num_hidden_layers"])), inner=config["intermediate_size"])
+    (folder / "settings.json").write_text(json.dumps(asdict(settings), indent=2))
 
 
 def targets_of(
@@ -239,7 +241,7 @@ def train(
     coarse = (settings.row_step, settings.ternary, settings.inner)
     model = build(work / settings.base, list(settings.layers), settings.dropout, *coarse).to(device())
     optimizer = torch.optim.AdamW(
-        parameter_groups(model, settings.rate, settings.layer_decay, settings.weight_decay), betas=(0.9, 0.98), fused=True
+        parameter_groups(model, settings.rate, settings.layer_decay, settings.weight_decay, settings.words_rate), betas=(0.9, 0.98), fused=True
     )
     weights = positive_weights(rows).to(device())
     per_epoch = len(epoch_batches(tokenizer, rows, 0, settings)[1])
@@ -261,10 +263,9 @@ def train(
         last = model.config.num_hidden_layers - 1
         if settings.start:
             start = trained(work, settings.start, settings.base)
-            start.bert.embeddings.word_embeddings = model.bert.embeddings.word_embeddings
             last = start.config.num_hidden_layers - 1
             keep_layers(start, list(settings.layers))
-            if settings.inner:
+            if settings.inner not in (0, start.config.intermediate_size):
                 narrow(start, settings.inner, some_batches(tokenizer, rows, start))
             model.load_state_dict(start.state_dict())
         if not settings.start or settings.layers[-1] != last:
