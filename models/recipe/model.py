@@ -39,7 +39,7 @@ class QuantWords(nn.Embedding):
     ternary: int
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        rows = self.weight[ids]
+        rows = super().forward(ids)
         return StraightThrough.apply(rows, round_words(rows.detach(), ids < self.ternary))
 
 
@@ -92,7 +92,6 @@ def prepare(model: BertForSequenceClassification, row_step: float | None = 0.0) 
             if type(module) is nn.Linear:
                 module.__class__ = QuantLinear
                 module.step = row_step
-    model.bert.embeddings.word_embeddings.weight.requires_grad = False
     return model
 
 
@@ -139,7 +138,7 @@ def logits(
 
 
 def parameter_groups(
-    model: BertForSequenceClassification, rate: float, decay: float, weight_decay: float, words_rate: float = 0.0
+    model: BertForSequenceClassification, rate: float, decay: float, weight_decay: float, words_rate: float
 ) -> list[dict]:
     """Learning rates that fall by `decay` a layer from the top; the head learns twice as fast; no decay of biases, norms. The word
     embeddings have a rate of their own; with 0 they stay as they are."""

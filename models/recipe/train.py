@@ -105,10 +105,12 @@ def average(work: Path, name: str, runs: list[str], share: float) -> None:
     """Makes a finished run of two: the best weights of the first, with the part `share` of the second's. The word embeddings
     are the first's if the second has other pieces. Of runs of which one began where the other ended, the mean can be better than either."""
     first, second = (torch.load(work / "runs" / run / "best.pt", map_location="cpu", weights_only=True)["model"] for run in runs)
-    mixed = {key: one.lerp(second[key], share) if one.shape == second[key].shape else one for key, one in first.items()}
+    settings, other = (run_settings(work / "runs" / run) for run in runs)
+    pieces, others = ((work / one.base / "tokenizer.json").read_bytes() for one in (settings, other))
+    kept = "bert.embeddings.word_embeddings.weight" if pieces != others else ""
+    mixed = {key: tensor if key == kept else tensor.lerp(second[key], share) for key, tensor in first.items()}
     folder = work / "runs" / name
     folder.mkdir(parents=True, exist_ok=True)
-    settings = run_settings(work / "runs" / runs[0])
     (folder / "settings.json").write_text(json.dumps(asdict(replace(settings, name=name)), indent=2))
     torch.save({"model": mixed}, folder / "best.pt")
 
@@ -240,9 +242,8 @@ def train(
     dev = quick_rows(read_rows(find(data, "dev")))
     coarse = (settings.row_step, settings.ternary, settings.inner)
     model = build(work / settings.base, list(settings.layers), settings.dropout, *coarse).to(device())
-    optimizer = torch.optim.AdamW(
-        parameter_groups(model, settings.rate, settings.layer_decay, settings.weight_decay, settings.words_rate), betas=(0.9, 0.98), fused=True
-    )
+    groups = parameter_groups(model, settings.rate, settings.layer_decay, settings.weight_decay, settings.words_rate)
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True)
     weights = positive_weights(rows).to(device())
     per_epoch = len(epoch_batches(tokenizer, rows, 0, settings)[1])
     total = per_epoch * settings.epochs
