@@ -175,6 +175,18 @@ fn config_with_thresholds_and_temperatures_that_are_no_numbers() {
 }
 
 #[test]
+fn config_with_outliers_that_are_no_hidden_values() {
+    for field in ["attention", "feed_forward"] {
+        for value in [json!([]), json!([0]), json!([0, 32]), json!([0, -1]), json!("0"), json!({})]
+        {
+            with_config(|config| config["demarche"] = json!({"outliers": {field: value}}))
+                .refused(&["config.json", &format!("demarche.outliers.{field}"), "below 32"]);
+        }
+        with_config(|config| config["demarche"] = json!({"outliers": {field: [31, 0]}})).survive();
+    }
+}
+
+#[test]
 fn config_with_extreme_but_finite_calibration() {
     for problem in ["multi_label_classification", "single_label_classification"] {
         for (temperature, bias) in [(1e-40, 0.0), (1e38, 0.0), (1e-40, 3e38), (1.0, -3e38)] {

@@ -42,9 +42,22 @@ pub(crate) struct Config {
     pub(crate) temperatures: Vec<f32>,
     /// And these are added.
     pub(crate) biases: Vec<f32>,
+    /// Hidden values that an int8 engine should not round with the others.
+    pub(crate) outliers: Outliers,
     /// What only DeBERTa-v2 has.
     #[cfg(feature = "rust-bert")]
     pub(crate) deberta: Option<super::deberta::Settings>,
+}
+
+/// For each layer the one hidden value that is so much larger than the others that they would share few codes
+/// (`"demarche": {"outliers": {"attention": […], "feed_forward": […]}}`); the idea of LLM.int8() (Dettmers et al. 2022), chosen once and for
+/// all. Either list may be empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outliers {
+    /// Of what queries, keys and values are made of.
+    pub(crate) attention: Vec<usize>,
+    /// Of what the feed-forward block reads.
+    pub(crate) feed_forward: Vec<usize>,
 }
 
 /// Architectures whose sequence classifiers can be loaded.
@@ -138,6 +151,14 @@ struct Extra {
     precise_thresholds: Option<BTreeMap<String, Value>>,
     temperatures: Option<BTreeMap<String, Value>>,
     biases: Option<BTreeMap<String, Value>>,
+    #[serde(default)]
+    outliers: RawOutliers,
+}
+
+#[derive(Default, Deserialize)]
+struct RawOutliers {
+    attention: Option<Value>,
+    feed_forward: Option<Value>,
 }
 
 impl Config {
@@ -231,13 +252,19 @@ impl Check<'_> {
             self.per_label(field, map, &labels, valid, expected, default)
         };
         let unit = "a number from 0 to 1 for every label";
+        let layers = self.size("num_hidden_layers", raw.num_hidden_layers, 1 << 8)?;
+        let RawOutliers { attention, feed_forward } = extra.outliers;
+        let outliers = Outliers {
+            attention: self.outliers("attention", attention, layers, hidden)?,
+            feed_forward: self.outliers("feed_forward", feed_forward, layers, hidden)?,
+        };
         Ok(Config {
             file: self.file.to_owned(),
             architecture,
             vocabulary: self.size("vocab_size", raw.vocab_size, 1 << 22)?,
             hidden,
             embedding,
-            layers: self.size("num_hidden_layers", raw.num_hidden_layers, 1 << 8)?,
+            layers,
             heads,
             intermediate: self.size("intermediate_size", raw.intermediate_size, 1 << 16)?,
             activation: self.activation("hidden_act", raw.hidden_act.as_deref())?,
@@ -291,8 +318,27 @@ impl Check<'_> {
             )?,
             labels,
             problem,
+            outliers,
             #[cfg(feature = "rust-bert")]
             deberta: None,
+        })
+    }
+
+    /// One hidden value a layer, or none at all.
+    fn outliers(
+        &self,
+        field: &str,
+        value: Option<Value>,
+        layers: usize,
+        hidden: usize,
+    ) -> Result<Vec<usize>> {
+        let Some(value) = value else { return Ok(Vec::new()) };
+        let index = |value: &Value| Some(value.as_u64()? as usize).filter(|&i| i < hidden);
+        let indices: Option<Vec<usize>> =
+            value.as_array().and_then(|values| values.iter().map(index).collect());
+        indices.filter(|indices| indices.len() == layers).ok_or_else(|| {
+            let expected = format!("{layers} whole numbers below {hidden}, one a layer");
+            self.wrong(&format!("demarche.outliers.{field}"), expected, &value)
         })
     }
 

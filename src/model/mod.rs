@@ -16,6 +16,8 @@ use std::path::Path;
 pub(crate) use bytes::Bytes;
 #[cfg(feature = "rust-bert")]
 pub(crate) use config::Architecture;
+#[cfg(test)]
+pub(crate) use config::Outliers;
 pub(crate) use config::{Activation, Config, Pooling, Problem};
 pub(crate) use tensors::{Matrix, Tensors};
 #[cfg(feature = "rust-bert")]

@@ -9,7 +9,7 @@ use super::attention::{Projected, Rows, Shape};
 use super::kernels::{Kernels, Store};
 use super::linear::{Input, Output, PackedLinear, PaddedNorm, padded_bytes};
 use super::scratch::{Quantised, Scratch};
-use crate::model::{Activation, Config, Matrix, Pooling, Weights};
+use crate::model::{Activation, Config, Linear, Matrix, Pooling, Weights};
 
 /// Inner values of a feed-forward block that are computed, activated and used at a time. Int8 activations
 /// have a scale for each group, which also makes them finer.
@@ -42,26 +42,39 @@ struct Embedding {
 struct Layer {
     /// Queries, keys and values, side by side.
     projection: PackedLinear,
+    projection_outlier: Option<usize>,
     attention_output: PackedLinear,
     attention_norm: PaddedNorm,
     /// Up and down for each group of inner values.
     feed_forward: Vec<(PackedLinear, PackedLinear)>,
+    feed_forward_outlier: Option<usize>,
     output_norm: PaddedNorm,
 }
 
 impl Model {
     pub(super) fn new(config: &Config, weights: &Weights, int8: bool, kernels: Kernels) -> Self {
         let norm = |norm| PaddedNorm::new(norm, config.norm_epsilon);
-        let layers = weights.layers.par_iter().map(|layer| Layer {
-            projection: PackedLinear::stack(
-                &[&layer.query, &layer.key, &layer.value],
-                int8,
-                kernels,
-            ),
-            attention_output: PackedLinear::stack(&[&layer.attention_output], int8, kernels),
-            attention_norm: norm(&layer.attention_norm),
-            feed_forward: PackedLinear::groups(&layer.up, &layer.down, GROUP, int8, kernels),
-            output_norm: norm(&layer.output_norm),
+        let stack = |layers: &[&Linear]| PackedLinear::stack(layers, None, int8, kernels);
+        let layers = weights.layers.par_iter().enumerate().map(|(i, layer)| {
+            let projection_outlier = config.outliers.attention.get(i).copied();
+            let feed_forward_outlier = config.outliers.feed_forward.get(i).copied();
+            let projected = [&layer.query, &layer.key, &layer.value];
+            Layer {
+                projection: PackedLinear::stack(&projected, projection_outlier, int8, kernels),
+                projection_outlier,
+                attention_output: stack(&[&layer.attention_output]),
+                attention_norm: norm(&layer.attention_norm),
+                feed_forward: PackedLinear::groups(
+                    &layer.up,
+                    &layer.down,
+                    GROUP,
+                    feed_forward_outlier,
+                    int8,
+                    kernels,
+                ),
+                feed_forward_outlier,
+                output_norm: norm(&layer.output_norm),
+            }
         });
         Model {
             hidden: config.hidden,
@@ -71,16 +84,15 @@ impl Model {
                 words: weights.embedding.words.clone(),
                 positions: positions(config, weights),
                 norm: norm(&weights.embedding.norm),
-                projection: (weights.embedding.projection.as_ref())
-                    .map(|linear| PackedLinear::stack(&[linear], int8, kernels)),
+                projection: (weights.embedding.projection.as_ref()).map(|linear| stack(&[linear])),
             },
             layers: layers.collect(),
             activation: config.activation,
             pooling: config.pooling,
             // The head is small and comes last: rounding it would save nothing.
-            dense: PackedLinear::stack(&[&weights.head.dense], false, kernels),
+            dense: PackedLinear::stack(&[&weights.head.dense], None, false, kernels),
             head_activation: config.head_activation,
-            classifier: PackedLinear::stack(&[&weights.head.classifier], false, kernels),
+            classifier: PackedLinear::stack(&[&weights.head.classifier], None, false, kernels),
         }
     }
 
@@ -156,7 +168,7 @@ impl Run<'_> {
         let columns = self.model.embedding.words.columns;
         let rows = scratch.projected.get(tokens * columns);
         self.look_up(rows);
-        let input = self.input(rows, columns, &mut scratch.quantised);
+        let input = self.input(rows, columns, None, &mut scratch.quantised);
         let output = Output { values: hidden, stride: width, store: Store::Replace };
         projection.apply(self.kernels, input, output);
     }
@@ -183,7 +195,8 @@ impl Run<'_> {
         let tokens = self.ids.len();
         let hidden = scratch.hidden.get(tokens * width);
         let projected = scratch.projected.get(tokens * 3 * width);
-        let input = self.input(hidden, width, &mut scratch.quantised);
+        let outlier = layer.projection_outlier;
+        let input = self.input(hidden, width, outlier, &mut scratch.quantised);
         let output = Output { values: projected, stride: 3 * width, store: Store::Replace };
         layer.projection.apply(kernels, input, output);
 
@@ -214,7 +227,7 @@ impl Run<'_> {
         }
         let hidden = &mut hidden[..rows * width];
 
-        let input = self.input(context, width, &mut scratch.quantised);
+        let input = self.input(context, width, None, &mut scratch.quantised);
         let output = Output { values: hidden, stride: width, store: Store::Add };
         layer.attention_output.apply(kernels, input, output);
         layer.attention_norm.apply(kernels, hidden, width);
@@ -227,7 +240,7 @@ impl Run<'_> {
         let hidden = scratch.hidden.get(rows * width);
         // The groups add to `hidden` itself, unless it is also what they read.
         let (sums, floats): (_, &[f32]) = if self.model.int8 {
-            self.quantise(hidden, width, &mut scratch.quantised);
+            self.quantise(hidden, width, layer.feed_forward_outlier, &mut scratch.quantised);
             (hidden, &[])
         } else {
             let sums = scratch.context.get(rows * width);
@@ -243,7 +256,7 @@ impl Run<'_> {
             for row in inner.chunks_exact_mut(size) {
                 kernels.activate(row, self.model.activation);
             }
-            let input = self.input(inner, size, &mut scratch.inner_quantised);
+            let input = self.input(inner, size, None, &mut scratch.inner_quantised);
             let output = Output { values: sums, stride: width, store: Store::Add };
             down.apply(kernels, input, output);
         }
@@ -284,27 +297,42 @@ impl Run<'_> {
         model.classifier.apply(self.kernels, input(dense), output);
     }
 
-    /// Rows of `width` floats as the input of a product, quantised if the model is int8.
+    /// Rows of `width` floats as the input of a product, quantised if the model is int8, but for their value `outlier`.
     fn input<'r>(
         &self,
-        floats: &'r [f32],
+        floats: &'r mut [f32],
         width: usize,
+        outlier: Option<usize>,
         quantised: &'r mut Quantised,
     ) -> Input<'r> {
         if self.model.int8 {
-            self.quantise(floats, width, quantised);
+            self.quantise(floats, width, outlier, quantised);
         }
         Input { rows: floats.len() / width, stride: width, floats, quantised }
     }
 
-    fn quantise(&self, floats: &[f32], width: usize, quantised: &mut Quantised) {
+    fn quantise(
+        &self,
+        floats: &mut [f32],
+        width: usize,
+        outlier: Option<usize>,
+        quantised: &mut Quantised,
+    ) {
         let stride = padded_bytes(width);
         quantised.reserve(floats.len() / width, stride);
-        let Quantised { bytes, scales, zeros } = quantised;
+        let Quantised { bytes, scales, zeros, outliers } = quantised;
         let bytes = bytes.chunks_exact_mut(stride);
-        let codes = scales.iter_mut().zip(zeros);
-        for ((row, bytes), (scale, zero)) in floats.chunks_exact(width).zip(bytes).zip(codes) {
+        let codes = scales.iter_mut().zip(zeros).zip(outliers);
+        for ((row, bytes), ((scale, zero), apart)) in
+            floats.chunks_exact_mut(width).zip(bytes).zip(codes)
+        {
+            // A zero widens no range, and its code adds nothing to a product.
+            let value = outlier.map(|i| std::mem::take(&mut row[i]));
             (*scale, *zero) = self.kernels.quantise(row, bytes);
+            if let (Some(i), Some(value)) = (outlier, value) {
+                row[i] = value;
+                *apart = value;
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Linear layers, laid out for the kernels when the model is loaded.
 
 use super::kernels::{
-    ByteLine, FloatLine, FloatProduct, Int8Product, Kernels, LANES, Spill, Store,
+    ByteLine, FloatLine, FloatProduct, Int8Product, Kernels, LANES, Outlier, Spill, Store,
 };
 use super::scratch::Quantised;
 use crate::model::{Linear, Matrix, Norm};
@@ -37,22 +37,36 @@ pub(super) struct PackedLinear {
 
 enum PackedWeights {
     Float(Vec<FloatLine>),
-    Int8 { panels: Vec<ByteLine>, spill: Spill, scales: Vec<f32>, sums: Vec<i32> },
+    Int8 {
+        panels: Vec<ByteLine>,
+        spill: Spill,
+        scales: Vec<f32>,
+        sums: Vec<i32>,
+        /// The weights of an input that comes as a float.
+        outlier: Option<Vec<f32>>,
+    },
 }
 
 impl PackedLinear {
-    /// Packs all inputs and outputs of `layers`, whose outputs stand side by side.
-    pub(super) fn stack(layers: &[&Linear], int8: bool, kernels: Kernels) -> Self {
+    /// Packs all inputs and outputs of `layers`, whose outputs stand side by side. `outlier`: the input that is left out of
+    /// quantised rows.
+    pub(super) fn stack(
+        layers: &[&Linear],
+        outlier: Option<usize>,
+        int8: bool,
+        kernels: Kernels,
+    ) -> Self {
         let parts: Vec<Part<'_>> = layers.iter().map(|linear| Part::whole(linear)).collect();
-        Self::pack(&parts, true, int8, kernels)
+        Self::pack(&parts, true, outlier, int8, kernels)
     }
 
     /// Cuts a feed-forward block in groups of `size` inner values: a pair of layers for each, whose second
-    /// one adds to what the others give.
+    /// one adds to what the others give. `outlier`: as in [`stack`](Self::stack), of the first layers.
     pub(super) fn groups(
         up: &Linear,
         down: &Linear,
         size: usize,
+        outlier: Option<usize>,
         int8: bool,
         kernels: Kernels,
     ) -> Vec<(Self, Self)> {
@@ -65,12 +79,21 @@ impl PackedLinear {
                 let down = Part { inputs: group, ..Part::whole(down) };
                 // The bias of the second layer is added once.
                 let first = start == 0;
-                (Self::pack(&[up], true, int8, kernels), Self::pack(&[down], first, int8, kernels))
+                (
+                    Self::pack(&[up], true, outlier, int8, kernels),
+                    Self::pack(&[down], first, None, int8, kernels),
+                )
             })
             .collect()
     }
 
-    fn pack(parts: &[Part<'_>], with_bias: bool, int8: bool, kernels: Kernels) -> Self {
+    fn pack(
+        parts: &[Part<'_>],
+        with_bias: bool,
+        outlier: Option<usize>,
+        int8: bool,
+        kernels: Kernels,
+    ) -> Self {
         let inputs = parts[0].inputs.len();
         let outputs = parts.iter().map(|part| part.outputs.len()).sum::<usize>();
         let padded = outputs.next_multiple_of(LANES);
@@ -84,11 +107,15 @@ impl PackedLinear {
             let quads = inputs.div_ceil(4);
             let mut panels = vec![ByteLine([0; 64]); quads * padded / LANES];
             let (mut scales, mut sums) = (vec![0.0; padded], vec![0; padded]);
+            let mut apart = outlier.map(|_| vec![0.0; padded]);
             let mut codes = vec![0; parts[0].linear.weight.columns];
             let places = Places::new(padded, kernels.int8_panel(), quads);
             for (output, (part, row)) in rows.enumerate() {
                 scales[output] = quantise_row(&part.linear.weight, row, &mut codes);
                 let codes = &codes[part.inputs.clone()];
+                if let (Some(apart), Some(input)) = (&mut apart, outlier) {
+                    apart[output] = f32::from(codes[input]) * scales[output];
+                }
                 sums[output] = codes.iter().map(|&q| i32::from(q)).sum();
                 let (line, step, lane) = places.of(output);
                 let (whole, rest) = codes.as_chunks::<4>();
@@ -103,7 +130,7 @@ impl PackedLinear {
                 }
             }
             let spill = kernels.spill(&mut panels, quads);
-            PackedWeights::Int8 { panels, spill, scales, sums }
+            PackedWeights::Int8 { panels, spill, scales, sums, outlier: apart }
         } else {
             let mut panels = vec![FloatLine::default(); inputs * padded / LANES];
             let mut values = vec![0.0; parts[0].linear.weight.columns];
@@ -152,7 +179,7 @@ impl PackedLinear {
                 out_stride: out.stride,
                 store: out.store,
             }),
-            PackedWeights::Int8 { panels, spill, scales, sums } => {
+            PackedWeights::Int8 { panels, spill, scales, sums, outlier } => {
                 kernels.int8_product(Int8Product {
                     rows: input.rows,
                     inputs: self.inputs,
@@ -167,6 +194,10 @@ impl PackedLinear {
                     weight_scales: &scales[first..],
                     weight_sums: &sums[first..],
                     bias,
+                    outlier: outlier.as_ref().map(|weights| Outlier {
+                        values: &input.quantised.outliers,
+                        weights: &weights[first..],
+                    }),
                     out: out.values,
                     out_stride: out.stride,
                     store: out.store,
@@ -287,7 +318,7 @@ mod tests {
             let weight = tensors.matrix("weight", outputs, inputs).unwrap();
             let linear = Linear { weight, bias: vec![0.0; outputs] };
 
-            let packed = PackedLinear::stack(&[&linear], true, kernels);
+            let packed = PackedLinear::stack(&[&linear], None, true, kernels);
             let PackedWeights::Int8 { panels, .. } = packed.weights else {
                 panic!("int8 was asked for");
             };

@@ -42,6 +42,8 @@ pub(super) struct Quantised {
     pub(super) bytes: Vec<u8>,
     pub(super) scales: Vec<f32>,
     pub(super) zeros: Vec<u8>,
+    /// What was left out of the rows, one a row if anything was.
+    pub(super) outliers: Vec<f32>,
 }
 
 impl Quantised {
@@ -50,6 +52,7 @@ impl Quantised {
         grow(&mut self.bytes, rows * stride);
         grow(&mut self.scales, rows);
         grow(&mut self.zeros, rows);
+        grow(&mut self.outliers, rows);
     }
 }
 

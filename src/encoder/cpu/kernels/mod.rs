@@ -64,7 +64,7 @@ pub(crate) struct FloatProduct<'a> {
     pub(crate) store: Store,
 }
 
-/// `out (+)= (input − zero) · input scale · weightsᵀ · weight scale + bias`
+/// `out (+)= (input − zero) · input scale · weightsᵀ · weight scale + bias`, and `+ outlier · outlier weights` if there is one
 ///
 /// Panels as in [`FloatProduct`], of [`Kernels::int8_panel`] outputs, but four inputs at a time.
 #[derive(Debug)]
@@ -88,9 +88,20 @@ pub(crate) struct Int8Product<'a> {
     /// Sum of the weights of an output.
     pub(crate) weight_sums: &'a [i32],
     pub(crate) bias: &'a [f32],
+    /// One more input, in floats.
+    pub(crate) outlier: Option<Outlier<'a>>,
     pub(crate) out: &'a mut [f32],
     pub(crate) out_stride: usize,
     pub(crate) store: Store,
+}
+
+/// An input that is too large to share a row's codes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outlier<'a> {
+    /// One a row.
+    pub(crate) values: &'a [f32],
+    /// One an output, padded to whole steps of [`LANES`].
+    pub(crate) weights: &'a [f32],
 }
 
 /// Functions compiled for one instruction set. Each may be called only where the processor has it.
@@ -264,6 +275,7 @@ impl Kernels {
         let padded = steps * LANES;
         assert!(p.weight_scales.len() >= padded && p.weight_sums.len() >= padded);
         assert!(p.bias.len() >= padded);
+        assert!(p.outlier.is_none_or(|o| o.values.len() >= p.rows && o.weights.len() >= padded));
         assert!(p.input_scales.len() >= p.rows && p.input_zeros.len() >= p.rows);
         assert_rows(p.rows, p.input.len(), p.input_stride, 4 * quads);
         assert_rows(p.rows, p.out.len(), p.out_stride, p.outputs);

@@ -169,9 +169,11 @@ fn int8_tile<S: Simd, const M: usize, const V: usize>(
     let offsets: &[_; V] = vectors(&p.weight_sums[column..]);
     let scales: &[_; V] = vectors(&p.weight_scales[column..]);
     let bias: &[_; V] = vectors(&p.bias[column..]);
+    let outlier: Option<&[_; V]> = p.outlier.map(|outlier| vectors(&outlier.weights[column..]));
     for (m, sums) in sums.into_iter().enumerate() {
         let scale = simd.splat(p.input_scales[row + m]);
         let zero = i32::from(p.input_zeros[row + m]);
+        let value = simd.splat(p.outlier.map_or(0.0, |outlier| outlier.values[row + m]));
         let out = &mut p.out[(row + m) * p.out_stride + column..][..width];
         update::<_, V>(
             simd,
@@ -179,11 +181,14 @@ fn int8_tile<S: Simd, const M: usize, const V: usize>(
             #[inline(always)]
             |v, old| {
                 let sum = simd.mul(simd.centre(sums[v], zero, &offsets[v]), scale);
-                let (scale, bias) = (simd.load(&scales[v]), simd.load(&bias[v]));
-                match p.store {
-                    Store::Replace => simd.mul_add(sum, scale, bias),
-                    Store::Add => simd.mul_add(sum, scale, simd.add(old, bias)),
+                let mut base = simd.load(&bias[v]);
+                if let Some(weights) = outlier {
+                    base = simd.mul_add(value, simd.load(&weights[v]), base);
                 }
+                if p.store == Store::Add {
+                    base = simd.add(old, base);
+                }
+                simd.mul_add(sum, simd.load(&scales[v]), base)
             },
         );
     }

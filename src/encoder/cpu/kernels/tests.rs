@@ -69,6 +69,8 @@ struct Int8Case {
     weights: Vec<i8>,
     weight_scales: Vec<f32>,
     bias: Vec<f32>,
+    /// Of each row, and what it weighs in each output.
+    outlier: Option<(Vec<f32>, Vec<f32>)>,
 }
 
 impl Int8Case {
@@ -86,6 +88,8 @@ impl Int8Case {
             weights: (0..inputs * outputs).map(|_| (random.next() % 127) as i8 - 63).collect(),
             weight_scales: random.floats(outputs.next_multiple_of(LANES)),
             bias: random.floats(outputs.next_multiple_of(LANES)),
+            outlier: (seed % 2 == 1)
+                .then(|| (random.floats(rows), random.floats(outputs.next_multiple_of(LANES)))),
         }
     }
 
@@ -114,6 +118,7 @@ impl Int8Case {
             weight_scales: &self.weight_scales,
             weight_sums: &sums,
             bias: &self.bias,
+            outlier: (self.outlier.as_ref()).map(|(values, weights)| Outlier { values, weights }),
             out: &mut out,
             out_stride: stride,
             store,
@@ -130,7 +135,13 @@ impl Int8Case {
         let zero = i32::from(self.zeros[row]);
         let sum: i32 =
             input.iter().zip(weights).map(|(&a, &w)| (i32::from(a) - zero) * i32::from(w)).sum();
-        let base = if store == Store::Add { 0.5 + self.bias[output] } else { self.bias[output] };
+        let mut base = self.bias[output];
+        if let Some((values, weights)) = &self.outlier {
+            base = values[row].mul_add(weights[output], base);
+        }
+        if store == Store::Add {
+            base += 0.5;
+        }
         (sum as f32 * self.scales[row]).mul_add(self.weight_scales[output], base)
     }
 
@@ -176,6 +187,7 @@ fn int8_product_of_nothing_is_the_bias() {
     let mut case = Int8Case::random(3, 32, 17, 3);
     case.input.fill(0);
     case.zeros.fill(0);
+    case.outlier = None;
     case.check();
 }
 

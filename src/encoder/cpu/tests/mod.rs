@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{ModelFiles, Pooling};
+use crate::model::{ModelFiles, Outliers, Pooling};
 
 /// Tiny random checkpoints; what their logits should be is checked by the parity tests.
 const CHECKPOINTS: [&str; 5] = ["bert", "distilbert", "roberta", "xlm-roberta", "electra"];
@@ -20,8 +20,16 @@ fn model(name: &str) -> (Config, Weights) {
     (config, weights)
 }
 
+/// The same with the hidden value `i` left out of the codes.
+fn with_outlier(name: &str, i: usize) -> (Config, Weights) {
+    let (mut config, weights) = model(name);
+    let each = vec![i; config.layers];
+    config.outliers = Outliers { attention: each.clone(), feed_forward: each };
+    (config, weights)
+}
+
 fn engine(name: &str, precision: Precision, kernels: Kernels) -> Engine {
-    let (config, weights) = model(name);
+    let (config, weights) = with_outlier(name, 3);
     Engine::with_kernels(&config, &weights, precision, kernels).unwrap()
 }
 
@@ -115,6 +123,33 @@ fn int8_is_near_f32() {
         let error = (error / float.len() as f32).sqrt();
         assert!(error < 0.1 * spread, "{name}: off by {error} where logits are {spread}");
     }
+}
+
+/// One value a hundred times as large as the others leaves few codes for them. (What is left is the rounding of its weights.)
+#[test]
+fn an_outlier_that_is_left_out_of_the_codes_leaves_them_to_the_others() {
+    let ids: Vec<Vec<u32>> =
+        (1..40).map(|n| (0..n).map(|i| (i * 29 + n) % 500).collect()).collect();
+    let errors = [true, false].map(|known| {
+        let [float, int8] = [Precision::F32, Precision::Int8].map(|precision| {
+            let (mut config, mut weights) = with_outlier("bert", 3);
+            for layer in &mut weights.layers {
+                layer.attention_norm.bias[3] = 100.0;
+                layer.output_norm.bias[3] = 100.0;
+            }
+            if !known {
+                config.outliers = Outliers::default();
+            }
+            let engine =
+                Engine::with_kernels(&config, &weights, precision, Kernels::detect()).unwrap();
+            run(&engine, &ids).into_iter().map(f32::from_bits).collect::<Vec<f32>>()
+        });
+        float.iter().zip(&int8).map(|(a, b)| (a - b) * (a - b)).sum::<f32>()
+    });
+    assert!(
+        errors[0] < 0.6 * errors[1],
+        "squared errors {errors:?}, the first with the outlier known"
+    );
 }
 
 #[test]
