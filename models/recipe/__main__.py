@@ -14,8 +14,8 @@ from .data import find, read_rows
 from .distill import distill
 from .evaluate import decided, decisions_of, evaluate
 from .export import export, export_float, load
-from .model import set_fake_quantization
-from .train import Settings, adopt, average, predict, run_settings, train, trained
+from .model import find_outliers, set_fake_quantization
+from .train import Settings, adopt, average, predict, run_settings, some_batches, train, trained
 from .vocabulary import SIZE, trim
 
 
@@ -38,15 +38,16 @@ def finish(data: Path, work: Path, run: str, out: Path) -> None:
     folder = work / "runs" / run
     model = trained(work, run)
     source = work / run_settings(folder).base / "tokenizer.json"
-    export(model, source, {}, out)
     rows = read_rows(find(data, "dev"))
-    tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
     texts = [row.text for row in rows]
+    tokenizer = Tokenizer.from_file(str(source))
+    outliers = {"outliers": find_outliers(model, some_batches(tokenizer, rows, model))}
+    export(model, source, outliers, out)
     shipped = load(out)
     set_fake_quantization(shipped, True)
     logits = predict(shipped, tokenizer, texts, show=True)
     np.save(folder / "dev.npy", logits)
-    export(model, source, calibrate(logits, rows), out)
+    export(model, source, calibrate(logits, rows) | outliers, out)
 
 
 def agreement(data: Path, work: Path, run: str, out: Path) -> None:

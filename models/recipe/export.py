@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForSequenceClassification
 
 from .labels import LANGUAGES
-from .model import QuantLinear, prepare
+from .model import QuantLinear, prepare, set_outliers
 from .quantize import BLOCK, pack_q4, pack_rows, pack_words, quantize_rows, round_words, unpack_q4, unpack_words
 
 WORDS = "bert.embeddings.word_embeddings"
@@ -90,7 +90,7 @@ def config_of(model: BertForSequenceClassification, decisions: dict) -> dict:
 
 
 def export(model: BertForSequenceClassification, tokenizer: Path, decisions: dict, out: Path) -> None:
-    """Writes config.json, tokenizer.json, model.safetensors. `decisions`: thresholds, precise_thresholds, temperatures, biases."""
+    """Writes config.json, tokenizer.json, model.safetensors. `decisions`: thresholds, precise_thresholds, temperatures, biases, outliers."""
     out.mkdir(parents=True, exist_ok=True)
     save_file(quantized_tensors(model), out / "model.safetensors", metadata={"format": "pt"})
     (out / "model.safetensors").chmod(0o644)
@@ -105,7 +105,11 @@ def load(folder: Path) -> BertForSequenceClassification:
     """A shipped directory as a float model."""
     model = BertForSequenceClassification(BertConfig.from_pretrained(folder))
     model.load_state_dict(float_tensors(load_file(folder / "model.safetensors")))
-    return prepare(model, None).eval()
+    prepare(model, None)
+    outliers = json.loads((folder / "config.json").read_text())["demarche"].get("outliers")
+    if outliers:
+        set_outliers(model, outliers)
+    return model.eval()
 
 
 def export_float(folder: Path, out: Path) -> None:

@@ -24,12 +24,14 @@ class QuantLinear(nn.Linear):
     fake = False
     #: The step of the weights, see `quantize`; None where they are already what the integers say.
     step: float | None = 0.0
+    #: The input that stays out of the codes, see `find_outliers`.
+    outlier: int | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.fake:
             return super().forward(x)
         weight = self.weight if self.step is None else fake_quantize_rows(self.weight, self.step)
-        return F.linear(fake_quantize_tokens(x), weight, self.bias)
+        return F.linear(fake_quantize_tokens(x, self.outlier), weight, self.bias)
 
 
 class QuantWords(nn.Embedding):
@@ -100,6 +102,33 @@ def set_fake_quantization(model: nn.Module, on: bool) -> None:
     for module in model.modules():
         if isinstance(module, QuantLinear):
             module.fake = on
+
+
+@torch.no_grad()
+def find_outliers(model: BertForSequenceClassification, batches: list[tuple[torch.Tensor, torch.Tensor]]) -> dict[str, list[int]]:
+    """For each layer the hidden value in which the first token, whose state the head reads, is greatest over `batches` of (ids, mask): of
+    what queries, keys and values are made of, and of what the feed-forward layer reads. Beside it the others would share few codes."""
+    sizes: dict[nn.Module, torch.Tensor | int] = {}
+
+    def measure(linear: nn.Module, inputs: tuple[torch.Tensor]) -> None:
+        sizes[linear] = sizes.get(linear, 0) + inputs[0][:, 0].abs().sum(0)
+
+    layers = model.bert.encoder.layer
+    readers = {"attention": [layer.attention.self.key for layer in layers], "feed_forward": [layer.intermediate.dense for layer in layers]}
+    watches = [linear.register_forward_pre_hook(measure) for kind in readers.values() for linear in kind]
+    for ids, mask in batches:
+        logits(model, ids, mask)
+    for watch in watches:
+        watch.remove()
+    return {kind: [int(sizes[linear].argmax()) for linear in linears] for kind, linears in readers.items()}
+
+
+def set_outliers(model: BertForSequenceClassification, outliers: dict[str, list[int]]) -> None:
+    """Lets the layers that can act quantised leave out what `find_outliers` found."""
+    for layer, own, inner in zip(model.bert.encoder.layer, outliers["attention"], outliers["feed_forward"], strict=True):
+        attention = layer.attention.self
+        attention.query.outlier = attention.key.outlier = attention.value.outlier = own
+        layer.intermediate.dense.outlier = inner
 
 
 def heads(x: torch.Tensor, count: int) -> torch.Tensor:

@@ -114,12 +114,19 @@ def fake_quantize_rows(weight: torch.Tensor, step: float = 0.0) -> torch.Tensor:
     return StraightThrough.apply(weight, q * scale[:, None])
 
 
-def fake_quantize_tokens(x: torch.Tensor) -> torch.Tensor:
+def fake_quantize_tokens(x: torch.Tensor, outlier: int | None = None) -> torch.Tensor:
     """Activations [..., width] as the engine's bytes hold them, code = round(x / scale) + zero, with one scale and one zero a token, so
-    that the range from its lowest value to its highest, and 0, takes all 256 codes; straight-through gradients."""
+    that the range from its lowest value to its highest, and 0, takes all 256 codes; straight-through gradients. The value `outlier`
+    stays as it is and widens no range."""
     values = x.detach()
+    if outlier is not None:
+        values = values.clone()
+        values[..., outlier] = 0
     low, high = values.amin(dim=-1, keepdim=True).clamp_max(0), values.amax(dim=-1, keepdim=True).clamp_min(0)
     scale = (high - low).clamp_min(1e-8) / 255
     zero = (-low / scale).round_()
     codes = values.div(scale).add_(zero).round_().clamp_(0, 255)
-    return StraightThrough.apply(x, codes.sub_(zero).mul_(scale))
+    rounded = codes.sub_(zero).mul_(scale)
+    if outlier is not None:
+        rounded[..., outlier] = x.detach()[..., outlier]
+    return StraightThrough.apply(x, rounded)
