@@ -41,13 +41,14 @@ def finish(data: Path, work: Path, run: str, out: Path) -> None:
     rows = read_rows(find(data, "dev"))
     texts = [row.text for row in rows]
     tokenizer = Tokenizer.from_file(str(source))
-    outliers = {"outliers": find_outliers(model, some_batches(tokenizer, rows, model))}
-    export(model, source, outliers, out)
+    set_fake_quantization(model, True)
+    outliers = find_outliers(model, some_batches(tokenizer, rows, model))
+    export(model, source, {"outliers": outliers}, out)
     shipped = load(out)
     set_fake_quantization(shipped, True)
     logits = predict(shipped, tokenizer, texts, show=True)
     np.save(folder / "dev.npy", logits)
-    export(model, source, calibrate(logits, rows) | outliers, out)
+    export(model, source, calibrate(logits, rows) | {"outliers": outliers}, out)
 
 
 def agreement(data: Path, work: Path, run: str, out: Path) -> None:

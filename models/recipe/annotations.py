@@ -1,7 +1,7 @@
 """Labels of unlabelled sentences, made after the data folder: `annotations.tsv.gz`.
 
-The file holds no text. A line is `KEY<TAB>LABELS<TAB>UNSURE`: the key of a sentence of `unlabelled` (of the English one, if there is
-one among its languages), and letters of labels (`CODES`; nothing for none). They hold for all translations of the sentence. A person who
+The file holds no text. A line is `KEY<TAB>LABELS<TAB>UNSURE`: the key of a sentence of `unlabelled` (the English one, or the first
+by the code of its language), and letters of labels (`CODES`; nothing for none). They hold for all translations of the sentence. A person who
 rebuilds `unlabelled` from its public sources gets the same keys; sentences without a line stay unlabelled, lines without a sentence are skipped.
 """
 
@@ -27,7 +27,7 @@ def annotated_rows(data: Path) -> list[Row]:
         known = {key: (labels, unsure) for key, labels, unsure in (line.rstrip("\n").split("\t") for line in file)}
     rows = []
     for sentence in read_parallel(find(data, "unlabelled")):
-        key = key_of(sentence.get("en") or next(iter(sentence.values()), ""))
+        key = key_of(sentence.get("en") or sentence[min(sentence)])
         if key not in known:
             continue
         # Taken out, for a sentence may stand twice.

@@ -90,7 +90,7 @@ def config_of(model: BertForSequenceClassification, decisions: dict) -> dict:
 
 
 def export(model: BertForSequenceClassification, tokenizer: Path, decisions: dict, out: Path) -> None:
-    """Writes config.json, tokenizer.json, model.safetensors. `decisions`: thresholds, precise_thresholds, temperatures, biases, outliers."""
+    """Writes config.json, tokenizer.json, model.safetensors. `decisions`: thresholds, precise_thresholds, temperatures, biases; and the outliers."""
     out.mkdir(parents=True, exist_ok=True)
     save_file(quantized_tensors(model), out / "model.safetensors", metadata={"format": "pt"})
     (out / "model.safetensors").chmod(0o644)

@@ -106,8 +106,8 @@ def set_fake_quantization(model: nn.Module, on: bool) -> None:
 
 @torch.no_grad()
 def find_outliers(model: BertForSequenceClassification, batches: list[tuple[torch.Tensor, torch.Tensor]]) -> dict[str, list[int]]:
-    """For each layer the hidden value in which the first token, whose state the head reads, is greatest over `batches` of (ids, mask): of
-    what queries, keys and values are made of, and of what the feed-forward layer reads. Beside it the others would share few codes."""
+    """For each layer the hidden value in which the first token, whose state the head reads, is greatest, on the mean over `batches` of (ids,
+    mask): of what queries, keys and values are made from, and of what the feed-forward layer reads. Beside it the others would share few codes."""
     sizes: dict[nn.Module, torch.Tensor | int] = {}
 
     def measure(linear: nn.Module, inputs: tuple[torch.Tensor]) -> None:
@@ -124,7 +124,8 @@ def find_outliers(model: BertForSequenceClassification, batches: list[tuple[torc
 
 
 def set_outliers(model: BertForSequenceClassification, outliers: dict[str, list[int]]) -> None:
-    """Lets the layers that can act quantised leave out what `find_outliers` found."""
+    """Lets the layers that can act quantised leave out what `find_outliers` found, as the engine does. (In training they do not: there they
+    act a little coarser than they are shipped.)"""
     for layer, own, inner in zip(model.bert.encoder.layer, outliers["attention"], outliers["feed_forward"], strict=True):
         attention = layer.attention.self
         attention.query.outlier = attention.key.outlier = attention.value.outlier = own

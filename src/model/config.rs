@@ -51,10 +51,10 @@ pub(crate) struct Config {
 
 /// For each layer the one hidden value that is so much larger than the others that they would share few codes
 /// (`"demarche": {"outliers": {"attention": […], "feed_forward": […]}}`); the idea of LLM.int8() (Dettmers et al. 2022), chosen once and for
-/// all. Either list may be empty.
+/// all. A list that is not given is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outliers {
-    /// Of what queries, keys and values are made of.
+    /// Of what queries, keys and values are made from.
     pub(crate) attention: Vec<usize>,
     /// Of what the feed-forward block reads.
     pub(crate) feed_forward: Vec<usize>,
@@ -151,8 +151,7 @@ struct Extra {
     precise_thresholds: Option<BTreeMap<String, Value>>,
     temperatures: Option<BTreeMap<String, Value>>,
     biases: Option<BTreeMap<String, Value>>,
-    #[serde(default)]
-    outliers: RawOutliers,
+    outliers: Option<RawOutliers>,
 }
 
 #[derive(Default, Deserialize)]
@@ -253,7 +252,7 @@ impl Check<'_> {
         };
         let unit = "a number from 0 to 1 for every label";
         let layers = self.size("num_hidden_layers", raw.num_hidden_layers, 1 << 8)?;
-        let RawOutliers { attention, feed_forward } = extra.outliers;
+        let RawOutliers { attention, feed_forward } = extra.outliers.unwrap_or_default();
         let outliers = Outliers {
             attention: self.outliers("attention", attention, layers, hidden)?,
             feed_forward: self.outliers("feed_forward", feed_forward, layers, hidden)?,
@@ -333,7 +332,7 @@ impl Check<'_> {
         hidden: usize,
     ) -> Result<Vec<usize>> {
         let Some(value) = value else { return Ok(Vec::new()) };
-        let index = |value: &Value| Some(value.as_u64()? as usize).filter(|&i| i < hidden);
+        let index = |value: &Value| usize::try_from(value.as_u64()?).ok().filter(|&i| i < hidden);
         let indices: Option<Vec<usize>> =
             value.as_array().and_then(|values| values.iter().map(index).collect());
         indices.filter(|indices| indices.len() == layers).ok_or_else(|| {

@@ -42,12 +42,10 @@ struct Embedding {
 struct Layer {
     /// Queries, keys and values, side by side.
     projection: PackedLinear,
-    projection_outlier: Option<usize>,
     attention_output: PackedLinear,
     attention_norm: PaddedNorm,
     /// Up and down for each group of inner values.
     feed_forward: Vec<(PackedLinear, PackedLinear)>,
-    feed_forward_outlier: Option<usize>,
     output_norm: PaddedNorm,
 }
 
@@ -56,23 +54,22 @@ impl Model {
         let norm = |norm| PaddedNorm::new(norm, config.norm_epsilon);
         let stack = |layers: &[&Linear]| PackedLinear::stack(layers, None, int8, kernels);
         let layers = weights.layers.par_iter().enumerate().map(|(i, layer)| {
-            let projection_outlier = config.outliers.attention.get(i).copied();
-            let feed_forward_outlier = config.outliers.feed_forward.get(i).copied();
+            let outlier = |of: &[usize]| of.get(i).copied();
+            let (attention, feed_forward) =
+                (outlier(&config.outliers.attention), outlier(&config.outliers.feed_forward));
             let projected = [&layer.query, &layer.key, &layer.value];
             Layer {
-                projection: PackedLinear::stack(&projected, projection_outlier, int8, kernels),
-                projection_outlier,
+                projection: PackedLinear::stack(&projected, attention, int8, kernels),
                 attention_output: stack(&[&layer.attention_output]),
                 attention_norm: norm(&layer.attention_norm),
                 feed_forward: PackedLinear::groups(
                     &layer.up,
                     &layer.down,
                     GROUP,
-                    feed_forward_outlier,
+                    feed_forward,
                     int8,
                     kernels,
                 ),
-                feed_forward_outlier,
                 output_norm: norm(&layer.output_norm),
             }
         });
@@ -195,7 +192,7 @@ impl Run<'_> {
         let tokens = self.ids.len();
         let hidden = scratch.hidden.get(tokens * width);
         let projected = scratch.projected.get(tokens * 3 * width);
-        let outlier = layer.projection_outlier;
+        let outlier = layer.projection.outlier();
         let input = self.input(hidden, width, outlier, &mut scratch.quantised);
         let output = Output { values: projected, stride: 3 * width, store: Store::Replace };
         layer.projection.apply(kernels, input, output);
@@ -240,7 +237,8 @@ impl Run<'_> {
         let hidden = scratch.hidden.get(rows * width);
         // The groups add to `hidden` itself, unless it is also what they read.
         let (sums, floats): (_, &[f32]) = if self.model.int8 {
-            self.quantise(hidden, width, layer.feed_forward_outlier, &mut scratch.quantised);
+            let outlier = layer.feed_forward[0].0.outlier();
+            self.quantise(hidden, width, outlier, &mut scratch.quantised);
             (hidden, &[])
         } else {
             let sums = scratch.context.get(rows * width);
@@ -327,11 +325,10 @@ impl Run<'_> {
             floats.chunks_exact_mut(width).zip(bytes).zip(codes)
         {
             // A zero widens no range, and its code adds nothing to a product.
-            let value = outlier.map(|i| std::mem::take(&mut row[i]));
+            *apart = outlier.map_or(0.0, |i| std::mem::take(&mut row[i]));
             (*scale, *zero) = self.kernels.quantise(row, bytes);
-            if let (Some(i), Some(value)) = (outlier, value) {
-                row[i] = value;
-                *apart = value;
+            if let Some(i) = outlier {
+                row[i] = *apart;
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::model::{Linear, Matrix, Norm};
 /// Largest magnitude of an int8 weight: two products with a byte then fit 16 bits.
 const LARGEST: i8 = 63;
 
-/// Rows of f32 and, for int8 layers, the same rows quantised.
+/// Rows of f32 and, for int8 layers, the same rows quantised, but for an outlier.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Input<'a> {
     pub(super) rows: usize,
@@ -42,8 +42,8 @@ enum PackedWeights {
         spill: Spill,
         scales: Vec<f32>,
         sums: Vec<i32>,
-        /// The weights of an input that comes as a float.
-        outlier: Option<Vec<f32>>,
+        /// The input that comes as a float, and its weights.
+        outlier: Option<(usize, Vec<f32>)>,
     },
 }
 
@@ -107,14 +107,14 @@ impl PackedLinear {
             let quads = inputs.div_ceil(4);
             let mut panels = vec![ByteLine([0; 64]); quads * padded / LANES];
             let (mut scales, mut sums) = (vec![0.0; padded], vec![0; padded]);
-            let mut apart = outlier.map(|_| vec![0.0; padded]);
+            let mut outlier = outlier.map(|input| (input, vec![0.0; padded]));
             let mut codes = vec![0; parts[0].linear.weight.columns];
             let places = Places::new(padded, kernels.int8_panel(), quads);
             for (output, (part, row)) in rows.enumerate() {
                 scales[output] = quantise_row(&part.linear.weight, row, &mut codes);
                 let codes = &codes[part.inputs.clone()];
-                if let (Some(apart), Some(input)) = (&mut apart, outlier) {
-                    apart[output] = f32::from(codes[input]) * scales[output];
+                if let Some((input, weights)) = &mut outlier {
+                    weights[output] = f32::from(codes[*input]) * scales[output];
                 }
                 sums[output] = codes.iter().map(|&q| i32::from(q)).sum();
                 let (line, step, lane) = places.of(output);
@@ -130,7 +130,7 @@ impl PackedLinear {
                 }
             }
             let spill = kernels.spill(&mut panels, quads);
-            PackedWeights::Int8 { panels, spill, scales, sums, outlier: apart }
+            PackedWeights::Int8 { panels, spill, scales, sums, outlier }
         } else {
             let mut panels = vec![FloatLine::default(); inputs * padded / LANES];
             let mut values = vec![0.0; parts[0].linear.weight.columns];
@@ -151,30 +151,25 @@ impl PackedLinear {
         self.outputs
     }
 
-    /// All rows of `input` through the layer.
-    pub(super) fn apply(&self, kernels: Kernels, input: Input<'_>, out: Output<'_>) {
-        self.apply_from(kernels, input, 0, out);
+    /// The input that is left out of quantised rows.
+    pub(super) fn outlier(&self) -> Option<usize> {
+        match &self.weights {
+            PackedWeights::Int8 { outlier, .. } => outlier.as_ref().map(|(input, _)| *input),
+            PackedWeights::Float(_) => None,
+        }
     }
 
-    /// The same, from output `first` on only; `first` is a multiple of the panels' width.
-    pub(super) fn apply_from(
-        &self,
-        kernels: Kernels,
-        input: Input<'_>,
-        first: usize,
-        out: Output<'_>,
-    ) {
-        let outputs = self.outputs - first;
-        let bias = &self.bias[first..];
+    /// All rows of `input` through the layer.
+    pub(super) fn apply(&self, kernels: Kernels, input: Input<'_>, out: Output<'_>) {
         match &self.weights {
             PackedWeights::Float(panels) => kernels.float_product(FloatProduct {
                 rows: input.rows,
                 inputs: self.inputs,
-                outputs,
+                outputs: self.outputs,
                 input: input.floats,
                 input_stride: input.stride,
-                panels: &panels[first / LANES * self.inputs..],
-                bias: Some(bias),
+                panels,
+                bias: Some(&self.bias),
                 out: out.values,
                 out_stride: out.stride,
                 store: out.store,
@@ -183,21 +178,19 @@ impl PackedLinear {
                 kernels.int8_product(Int8Product {
                     rows: input.rows,
                     inputs: self.inputs,
-                    outputs,
+                    outputs: self.outputs,
                     input: &input.quantised.bytes,
                     input_stride: padded_bytes(self.inputs),
                     input_scales: &input.quantised.scales,
                     input_zeros: &input.quantised.zeros,
-                    panels: &panels[first / LANES * self.inputs.div_ceil(4)..],
+                    panels,
                     spill,
-                    spilled: first / LANES,
-                    weight_scales: &scales[first..],
-                    weight_sums: &sums[first..],
-                    bias,
-                    outlier: outlier.as_ref().map(|weights| Outlier {
-                        values: &input.quantised.outliers,
-                        weights: &weights[first..],
-                    }),
+                    weight_scales: scales,
+                    weight_sums: sums,
+                    bias: &self.bias,
+                    outlier: outlier
+                        .as_ref()
+                        .map(|(_, weights)| Outlier { values: &input.quantised.outliers, weights }),
                     out: out.values,
                     out_stride: out.stride,
                     store: out.store,

@@ -42,7 +42,7 @@ pub(super) struct Quantised {
     pub(super) bytes: Vec<u8>,
     pub(super) scales: Vec<f32>,
     pub(super) zeros: Vec<u8>,
-    /// What was left out of the rows, one a row if anything was.
+    /// What was left out of the rows: one a row, 0 where nothing was.
     pub(super) outliers: Vec<f32>,
 }
 

@@ -81,8 +81,6 @@ pub(crate) struct Int8Product<'a> {
     pub(crate) panels: &'a [ByteLine],
     /// What it took out of them.
     pub(crate) spill: &'a Spill,
-    /// Sixteens of outputs of `spill` before the first one here.
-    pub(crate) spilled: usize,
     /// One an output, padded to whole steps of [`LANES`], as are the next two.
     pub(crate) weight_scales: &'a [f32],
     /// Sum of the weights of an output.

@@ -107,7 +107,7 @@ fn float_tile<S: Simd, const M: usize, const V: usize>(
     }
 }
 
-/// `out (+)= (input − zero) · weightsᵀ · scales + bias`, the products summed exactly.
+/// `out (+)= (input − zero) · weightsᵀ · scales + outlier + bias`, the products summed exactly.
 #[inline(always)]
 pub(super) fn int8_product<S: Simd, const M: usize, const V: usize>(
     simd: S,
@@ -155,7 +155,7 @@ fn int8_tile<S: Simd, const M: usize, const V: usize>(
     }
     if S::TWICE {
         const { assert!(!S::TWICE || V == 1, "lines are taken out of panels of one vector") };
-        let number = p.spilled + column / LANES;
+        let number = column / LANES;
         let spilled = p.spill.starts[number] as usize..p.spill.starts[number + 1] as usize;
         for (&i, line) in p.spill.quads[spilled.clone()].iter().zip(&p.spill.lines[spilled]) {
             assert!((i as usize) < quads);

@@ -114,7 +114,6 @@ impl Int8Case {
             input_zeros: &self.zeros,
             panels: &panels,
             spill: &spill,
-            spilled: 0,
             weight_scales: &self.weight_scales,
             weight_sums: &sums,
             bias: &self.bias,
