@@ -173,7 +173,9 @@ class Follower:
                 own, other = own[:, 0].float(), other[:, 0].float()
             else:
                 own, other = own[open_tokens].float(), other[open_tokens].float()
-            total = total + (own - other).square().mean() / other.var(0).mean()
+            # A batch may be one long sentence, of which the last layer has one token.
+            spread = other.var(0).mean() if len(other) > 1 else other.var()
+            total = total + (own - other).square().mean() / spread
         return total / len(states)
 
 
@@ -302,7 +304,8 @@ def train(
                 pull = follower.loss(states, padded, mask) if following else 0.0
             loss = pull + loss_of(out.float(), targets[part].to(device()), sure[part].to(device()), weights)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            # A step that is no number would leave no weight that is one.
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0, error_if_nonfinite=True)
             optimizer.step()
             schedule.step()
             optimizer.zero_grad(set_to_none=True)
