@@ -13,8 +13,8 @@ from .calibrate import calibrate, probabilities
 from .data import find, read_rows
 from .distill import distill
 from .evaluate import decided, decisions_of, evaluate
-from .export import export, export_float, load
-from .model import find_outliers, set_fake_quantization
+from .export import export, export_float, is_small, load, write_config
+from .model import find_input_scales, find_outliers, set_fake_quantization, set_input_scales
 from .train import Settings, adopt, average, predict, run_settings, some_batches, train, trained
 from .vocabulary import SIZE, trim
 
@@ -42,13 +42,16 @@ def finish(data: Path, work: Path, run: str, out: Path) -> None:
     texts = [row.text for row in rows]
     tokenizer = Tokenizer.from_file(str(source))
     set_fake_quantization(model, True)
-    outliers = find_outliers(model, some_batches(tokenizer, rows, model))
+    some = some_batches(tokenizer, rows, model)
+    outliers = find_outliers(model, some)
+    if not is_small(model):
+        set_input_scales(model, find_input_scales(model, some))
     export(model, source, {"outliers": outliers}, out)
     shipped = load(out)
     set_fake_quantization(shipped, True)
     logits = predict(shipped, tokenizer, texts, show=True)
     np.save(folder / "dev.npy", logits)
-    export(model, source, calibrate(logits, rows) | {"outliers": outliers}, out)
+    write_config(model, calibrate(logits, rows) | {"outliers": outliers}, out)
 
 
 def agreement(data: Path, work: Path, run: str, out: Path) -> None:

@@ -2,7 +2,8 @@
 
 Tensors of the shipped file have the names of `BertForSequenceClassification`:
 
-- linear weights of the encoder layers and the pooler: `X.weight` i8 [out, in] and `X.scale` f32 [out];
+- linear weights of the encoder layers and the pooler: `X.weight` i8 [out, in] and `X.scale` f32 [out]; in the encoder layers also
+  `X.input_scale` f32 [in], by which the engine multiplies the inputs before it rounds them: value = weight * scale * input_scale;
 - `bert.embeddings.word_embeddings.weight` u8 [pieces, width / 2] and `….scale` f16 [pieces, width / 32], 4-bit blocks;
 - positions f16; classifier, norms, biases, token types f32.
 
@@ -20,12 +21,12 @@ from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForSequenceClassification
 
 from .labels import LANGUAGES
-from .model import QuantLinear, prepare, set_outliers
+from .model import QuantLinear, prepare, set_input_scales, set_outliers
 from .quantize import BLOCK, pack_q4, pack_rows, pack_words, quantize_rows, round_words, unpack_q4, unpack_words
 
 WORDS = "bert.embeddings.word_embeddings"
 POSITIONS = "bert.embeddings.position_embeddings.weight"
-LINEAR = {"bits": 7, "scheme": "symmetric per output channel", "value": "weight * scale"}
+LINEAR = {"bits": 7, "scheme": "symmetric per output channel", "value": "weight * scale * input_scale"}
 BLOCKS = {"bits": 4, "block": 32, "value": "(nibble - 8) * scale", "order": "low nibbles first"}
 SMALL_LINEAR = BLOCKS | {"scheme": "one scale per output channel"}
 SMALL_WORDS = {"bits": 2, "block": 32, "value": "(code - 2) * scale", "order": "low bits first", "scheme": "one scale per row"}
@@ -38,7 +39,7 @@ def is_small(model: BertForSequenceClassification) -> bool:
 
 def quantized_tensors(model: BertForSequenceClassification) -> dict[str, torch.Tensor]:
     """The tensors of the shipped file."""
-    linear = {name: module.step for name, module in model.named_modules() if isinstance(module, QuantLinear)}
+    linear = {name: module for name, module in model.named_modules() if isinstance(module, QuantLinear)}
     small = is_small(model)
     out = {}
     for name, tensor in model.state_dict().items():
@@ -50,7 +51,11 @@ def quantized_tensors(model: BertForSequenceClassification) -> dict[str, torch.T
         elif name == WORDS + ".weight" or (name == POSITIONS and small):
             out[name], out[owner + ".scale"] = map(torch.from_numpy, pack_q4(tensor.numpy()))
         elif name.endswith(".weight") and owner in linear:
-            codes, scale = quantize_rows(tensor, linear[owner])
+            input_scale = linear[owner].input_scale
+            if input_scale is not None:
+                out[owner + ".input_scale"] = input_scale.cpu()
+                tensor = tensor / out[owner + ".input_scale"]
+            codes, scale = quantize_rows(tensor, linear[owner].step)
             out[name], out[owner + ".scale"] = (pack_rows(codes), scale.half()) if small else (codes, scale)
         else:
             out[name] = tensor.half() if small or name == POSITIONS else tensor
@@ -61,13 +66,16 @@ def float_tensors(shipped: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """f32 tensors of the shipped ones: what a model of floats with the same values holds."""
     out = {}
     for name, tensor in shipped.items():
-        if name.endswith(".scale"):
+        if name.endswith((".scale", ".input_scale")):
             continue
         scale = shipped.get(name.removesuffix(".weight") + ".scale")
         if scale is None:
             out[name] = tensor.float()
         elif tensor.dtype != torch.uint8:
             out[name] = tensor.float() * scale[:, None]
+            input_scale = shipped.get(name.removesuffix(".weight") + ".input_scale")
+            if input_scale is not None:
+                out[name] *= input_scale
         elif name == WORDS + ".weight" and scale.ndim == 1:
             out[name] = torch.from_numpy(unpack_words(tensor.numpy(), scale.numpy()))
         else:
@@ -89,12 +97,17 @@ def config_of(model: BertForSequenceClassification, decisions: dict) -> dict:
     return config | {"demarche": decisions | {"languages": LANGUAGES, "quantization": quantization}}
 
 
+def write_config(model: BertForSequenceClassification, decisions: dict, out: Path) -> None:
+    """Writes config.json alone, with other decisions than before."""
+    (out / "config.json").write_text(json.dumps(config_of(model, decisions), indent=2) + "\n")
+
+
 def export(model: BertForSequenceClassification, tokenizer: Path, decisions: dict, out: Path) -> None:
     """Writes config.json, tokenizer.json, model.safetensors. `decisions`: thresholds, precise_thresholds, temperatures, biases; and the outliers."""
     out.mkdir(parents=True, exist_ok=True)
     save_file(quantized_tensors(model), out / "model.safetensors", metadata={"format": "pt"})
     (out / "model.safetensors").chmod(0o644)
-    (out / "config.json").write_text(json.dumps(config_of(model, decisions), indent=2) + "\n")
+    write_config(model, decisions, out)
     if tokenizer.resolve() != (out / "tokenizer.json").resolve():
         shutil.copyfile(tokenizer, out / "tokenizer.json")
     size = sum(path.stat().st_size for path in out.iterdir())
@@ -104,8 +117,10 @@ def export(model: BertForSequenceClassification, tokenizer: Path, decisions: dic
 def load(folder: Path) -> BertForSequenceClassification:
     """A shipped directory as a float model."""
     model = BertForSequenceClassification(BertConfig.from_pretrained(folder))
-    model.load_state_dict(float_tensors(load_file(folder / "model.safetensors")))
+    shipped = load_file(folder / "model.safetensors")
+    model.load_state_dict(float_tensors(shipped))
     prepare(model, None)
+    set_input_scales(model, {name.removesuffix(".input_scale"): scale for name, scale in shipped.items() if name.endswith(".input_scale")})
     outliers = json.loads((folder / "config.json").read_text())["demarche"].get("outliers")
     if outliers:
         set_outliers(model, outliers)

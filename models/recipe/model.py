@@ -18,6 +18,10 @@ from .labels import LABELS
 from .quantize import StraightThrough, fake_quantize_rows, fake_quantize_tokens, round_words
 
 
+#: Inner values of a feed-forward layer that share a scale and a zero, as in the engine.
+GROUP = 384
+
+
 class QuantLinear(nn.Linear):
     """A linear layer that can act as its shipped form would: integer weights, 8-bit activations."""
 
@@ -26,12 +30,24 @@ class QuantLinear(nn.Linear):
     step: float | None = 0.0
     #: The input that stays out of the codes, see `find_outliers`.
     outlier: int | None = None
+    #: What the inputs are multiplied by before they are rounded, [in], see `find_input_scales`.
+    input_scale: torch.Tensor | None = None
+    #: Whether the inputs are rounded, too. The engine computes the head in floats.
+    rounds_inputs = True
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.fake:
             return super().forward(x)
-        weight = self.weight if self.step is None else fake_quantize_rows(self.weight, self.step)
-        return F.linear(fake_quantize_tokens(x, self.outlier), weight, self.bias)
+        weight = self.weight
+        if self.input_scale is not None:
+            x, weight = x * self.input_scale, weight / self.input_scale
+        if self.step is not None:
+            weight = fake_quantize_rows(weight, self.step)
+        if self.outlier is not None:
+            x = fake_quantize_tokens(x, self.outlier)
+        elif self.rounds_inputs:
+            x = torch.cat([fake_quantize_tokens(part) for part in x.split(GROUP, -1)], -1)
+        return F.linear(x, weight, self.bias)
 
 
 class QuantWords(nn.Embedding):
@@ -94,6 +110,7 @@ def prepare(model: BertForSequenceClassification, row_step: float | None = 0.0) 
             if type(module) is nn.Linear:
                 module.__class__ = QuantLinear
                 module.step = row_step
+    model.bert.pooler.dense.rounds_inputs = False
     return model
 
 
@@ -123,9 +140,47 @@ def find_outliers(model: BertForSequenceClassification, batches: list[tuple[torc
     return {kind: [int(sizes[linear].argmax()) for linear in linears] for kind, linears in readers.items()}
 
 
+@torch.no_grad()
+def find_input_scales(model: BertForSequenceClassification, batches: list[tuple[torch.Tensor, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """For each linear layer of the encoder one over the root of the root mean square of each of its inputs, over the tokens of `batches` of
+    (ids, mask): name -> [in]. Multiplied by it, inputs are more alike in size, and so are the weights divided by it, whose columns were small
+    where inputs were great. SmoothQuant (Xiao et al. 2023) with half of the difference on either side; but here the engine multiplies, for the
+    norm before the layer is also what is added after it."""
+    squares: dict[str, torch.Tensor | int] = {}
+    tokens: dict[str, int] = {}
+
+    def watch(name: str, linear: nn.Module):
+        def measure(_: nn.Module, inputs: tuple[torch.Tensor]) -> None:
+            x = inputs[0].flatten(0, 1)
+            squares[name] = squares.get(name, 0) + x.square().sum(0)
+            tokens[name] = tokens.get(name, 0) + len(x)
+
+        return linear.register_forward_pre_hook(measure)
+
+    linears = {name: module for name, module in model.named_modules() if isinstance(module, QuantLinear) and module.rounds_inputs}
+    # Queries, keys and values read the same, but in the last layer.
+    watches = [watch(name, linear) for name, linear in linears.items() if not name.endswith((".query", ".value"))]
+    for ids, mask in batches:
+        logits(model, ids, mask)
+    for one in watches:
+        one.remove()
+    sizes = {name: (total / tokens[name]).sqrt() for name, total in squares.items()}
+    scales = {name: size.clamp_min(0.01 * size.mean()).rsqrt() for name, size in sizes.items()}
+    for name in [name for name in scales if name.endswith(".key")]:
+        stem = name.removesuffix(".key")
+        scales[stem + ".query"], scales[stem + ".value"] = scales[name].clone(), scales[name].clone()
+    return scales
+
+
+def set_input_scales(model: BertForSequenceClassification, scales: dict[str, torch.Tensor]) -> None:
+    """Lets the layers that can act quantised multiply their inputs by `scales`, see `find_input_scales`."""
+    for name, scale in scales.items():
+        model.get_submodule(name).input_scale = scale.to(model.device)
+
+
 def set_outliers(model: BertForSequenceClassification, outliers: dict[str, list[int]]) -> None:
-    """Lets the layers that can act quantised leave out what `find_outliers` found, as the engine does. (In training they do not: there they
-    act a little coarser than they are shipped.)"""
+    """Lets the layers that can act quantised leave out what `find_outliers` found, as the engine does. (In training they do not, nor do
+    they scale their inputs: there they act a little coarser than they are shipped.)"""
     for layer, own, inner in zip(model.bert.encoder.layer, outliers["attention"], outliers["feed_forward"], strict=True):
         attention = layer.attention.self
         attention.query.outlier = attention.key.outlier = attention.value.outlier = own

@@ -19,6 +19,8 @@ pub(crate) use config::Architecture;
 #[cfg(test)]
 pub(crate) use config::Outliers;
 pub(crate) use config::{Activation, Config, Pooling, Problem};
+#[cfg(test)]
+pub(crate) use tensors::{Float, Values};
 pub(crate) use tensors::{Matrix, Tensors};
 #[cfg(feature = "rust-bert")]
 pub(crate) use weights::{Head, Layer};

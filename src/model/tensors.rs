@@ -99,11 +99,12 @@ impl Tensors {
 
     /// A matrix `[rows, columns]` in any of the forms that [`Matrix`] knows.
     pub(crate) fn matrix(&self, name: &str, rows: usize, columns: usize) -> Result<Matrix> {
-        let scale_name = name.strip_suffix(".weight").map(|stem| format!("{stem}.scale"));
-        let scales = scale_name.filter(|scales| self.contains(scales));
+        let stem = name.strip_suffix(".weight").unwrap_or(name);
+        let scales = Some(format!("{stem}.scale")).filter(|scales| self.contains(scales));
         let values = match (self.tensors.get(name).map(|tensor| tensor.dtype), scales) {
             (Some(Dtype::I8), Some(scales)) => Values::Int8 {
                 values: self.get(name, &[rows, columns])?.data.clone(),
+                input_scales: self.input_scales(stem, columns)?,
                 scales: self.vector(&scales, rows)?,
             },
             (Some(Dtype::U8), Some(scales))
@@ -134,6 +135,19 @@ impl Tensors {
         let matrix = Matrix { rows, columns, values };
         self.finite_matrix(name, &matrix)?;
         Ok(matrix)
+    }
+
+    /// The tensor `X.input_scale` beside `X.weight`, if there is one.
+    fn input_scales(&self, stem: &str, columns: usize) -> Result<Option<Vec<f32>>> {
+        let name = format!("{stem}.input_scale");
+        if !self.contains(&name) {
+            return Ok(None);
+        }
+        let values = self.vector(&name, columns)?;
+        match values.iter().find(|&&value| value < f32::MIN_POSITIVE) {
+            None => Ok(Some(values)),
+            Some(value) => Err(self.wrong(&name, "numbers above 0".into(), value.to_string())),
+        }
     }
 
     fn float(&self, name: &str, tensor: &Tensor) -> Result<Float> {
@@ -201,12 +215,15 @@ pub(crate) struct Matrix {
 pub(crate) enum Values {
     /// Floats.
     Float(Float),
-    /// `value = byte as i8 · scale of the row`.
+    /// `value = byte as i8 · scale of the row`, and `· scale of the column` if there are such.
     Int8 {
         /// `[rows, columns]`, one signed byte each.
         values: Bytes,
         /// One scale a row.
         scales: Vec<f32>,
+        /// One scale a column. Inputs multiplied by it are alike in size, so that they share their codes well (SmoothQuant, Xiao
+        /// et al. 2023).
+        input_scales: Option<Vec<f32>>,
     },
     /// Blocks of 32 along the row; byte `i` of a block's sixteen holds value `i` in its low and value
     /// `i + 16` in its high nibble; `value = (nibble − 8) · scale of the block` (the Q4_0 of GGML).
@@ -283,12 +300,20 @@ impl Float {
 }
 
 impl Matrix {
+    /// The scale of each column, where there are such.
+    pub(crate) fn input_scales(&self) -> Option<&[f32]> {
+        match &self.values {
+            Values::Int8 { input_scales, .. } => input_scales.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Writes the integers of row `row` to `out`, which has one place a column, and gives back their scale: of matrices that
-    /// have one a row, and integers of a byte or half of one.
+    /// have one a row, and integers of a byte or half of one. ([`input_scales`](Self::input_scales) are yet to be applied.)
     pub(crate) fn codes(&self, row: usize, out: &mut [i8]) -> Option<f32> {
         assert_eq!(out.len(), self.columns);
         match &self.values {
-            Values::Int8 { values, scales } => {
+            Values::Int8 { values, scales, .. } => {
                 let values = &values[row * self.columns..];
                 out.iter_mut().zip(values).for_each(|(to, q)| *to = q.cast_signed());
                 Some(scales[row])
@@ -314,10 +339,13 @@ impl Matrix {
         assert_eq!(out.len(), self.columns);
         match &self.values {
             Values::Float(float) => float.read(row * self.columns, out),
-            Values::Int8 { values, scales } => {
+            Values::Int8 { values, scales, input_scales } => {
                 let scale = scales[row];
                 for (to, &q) in out.iter_mut().zip(&values[row * self.columns..]) {
                     *to = f32::from(q.cast_signed()) * scale;
+                }
+                if let Some(scales) = input_scales {
+                    out.iter_mut().zip(scales).for_each(|(x, scale)| *x *= scale);
                 }
             }
             Values::Int4 { nibbles, scales } => {

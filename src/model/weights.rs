@@ -267,6 +267,9 @@ impl<'t> Reader<'t> {
         if !matches!(matrix.values, super::tensors::Values::Float(_)) {
             self.taken.insert(format!("{stem}.scale"));
         }
+        if matrix.input_scales().is_some() {
+            self.taken.insert(format!("{stem}.input_scale"));
+        }
         self.taken.insert(name);
         Ok(matrix)
     }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::Batch;
 use super::attention::{Projected, Rows, Shape};
 use super::kernels::{Kernels, Store};
-use super::linear::{Input, Output, PackedLinear, PaddedNorm, padded_bytes};
+use super::linear::{Input, Output, PackedLinear, PaddedNorm};
 use super::scratch::{Quantised, Scratch};
 use crate::model::{Activation, Config, Linear, Matrix, Pooling, Weights};
 
@@ -165,7 +165,7 @@ impl Run<'_> {
         let columns = self.model.embedding.words.columns;
         let rows = scratch.projected.get(tokens * columns);
         self.look_up(rows);
-        let input = self.input(rows, columns, None, &mut scratch.quantised);
+        let input = self.input(rows, columns, projection, &mut scratch.quantised);
         let output = Output { values: hidden, stride: width, store: Store::Replace };
         projection.apply(self.kernels, input, output);
     }
@@ -192,8 +192,7 @@ impl Run<'_> {
         let tokens = self.ids.len();
         let hidden = scratch.hidden.get(tokens * width);
         let projected = scratch.projected.get(tokens * 3 * width);
-        let outlier = layer.projection.outlier();
-        let input = self.input(hidden, width, outlier, &mut scratch.quantised);
+        let input = self.input(hidden, width, &layer.projection, &mut scratch.quantised);
         let output = Output { values: projected, stride: 3 * width, store: Store::Replace };
         layer.projection.apply(kernels, input, output);
 
@@ -224,7 +223,7 @@ impl Run<'_> {
         }
         let hidden = &mut hidden[..rows * width];
 
-        let input = self.input(context, width, None, &mut scratch.quantised);
+        let input = self.input(context, width, &layer.attention_output, &mut scratch.quantised);
         let output = Output { values: hidden, stride: width, store: Store::Add };
         layer.attention_output.apply(kernels, input, output);
         layer.attention_norm.apply(kernels, hidden, width);
@@ -237,8 +236,8 @@ impl Run<'_> {
         let hidden = scratch.hidden.get(rows * width);
         // The groups add to `hidden` itself, unless it is also what they read.
         let (sums, floats): (_, &[f32]) = if self.model.int8 {
-            let outlier = layer.feed_forward[0].0.outlier();
-            self.quantise(hidden, width, outlier, &mut scratch.quantised);
+            // All groups read the same.
+            layer.feed_forward[0].0.quantise(kernels, hidden, &mut scratch.quantised);
             (hidden, &[])
         } else {
             let sums = scratch.context.get(rows * width);
@@ -254,7 +253,7 @@ impl Run<'_> {
             for row in inner.chunks_exact_mut(size) {
                 kernels.activate(row, self.model.activation);
             }
-            let input = self.input(inner, size, None, &mut scratch.inner_quantised);
+            let input = self.input(inner, size, down, &mut scratch.inner_quantised);
             let output = Output { values: sums, stride: width, store: Store::Add };
             down.apply(kernels, input, output);
         }
@@ -295,41 +294,15 @@ impl Run<'_> {
         model.classifier.apply(self.kernels, input(dense), output);
     }
 
-    /// Rows of `width` floats as the input of a product, quantised if the model is int8, but for their value `outlier`.
+    /// Rows of `width` floats as the input of `linear`, quantised if that is int8.
     fn input<'r>(
         &self,
         floats: &'r mut [f32],
         width: usize,
-        outlier: Option<usize>,
+        linear: &PackedLinear,
         quantised: &'r mut Quantised,
     ) -> Input<'r> {
-        if self.model.int8 {
-            self.quantise(floats, width, outlier, quantised);
-        }
+        linear.quantise(self.kernels, floats, quantised);
         Input { rows: floats.len() / width, stride: width, floats, quantised }
-    }
-
-    fn quantise(
-        &self,
-        floats: &mut [f32],
-        width: usize,
-        outlier: Option<usize>,
-        quantised: &mut Quantised,
-    ) {
-        let stride = padded_bytes(width);
-        quantised.reserve(floats.len() / width, stride);
-        let Quantised { bytes, scales, zeros, outliers } = quantised;
-        let bytes = bytes.chunks_exact_mut(stride);
-        let codes = scales.iter_mut().zip(zeros).zip(outliers);
-        for ((row, bytes), ((scale, zero), apart)) in
-            floats.chunks_exact_mut(width).zip(bytes).zip(codes)
-        {
-            // A zero widens no range, and its code adds nothing to a product.
-            *apart = outlier.map_or(0.0, |i| std::mem::take(&mut row[i]));
-            (*scale, *zero) = self.kernels.quantise(row, bytes);
-            if let Some(i) = outlier {
-                row[i] = *apart;
-            }
-        }
     }
 }

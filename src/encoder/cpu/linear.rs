@@ -9,7 +9,7 @@ use crate::model::{Linear, Matrix, Norm};
 /// Largest magnitude of an int8 weight: two products with a byte then fit 16 bits.
 const LARGEST: i8 = 63;
 
-/// Rows of f32 and, for int8 layers, the same rows quantised, but for an outlier.
+/// Rows of f32 and, for int8 layers, the same rows quantised as the layer wants them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Input<'a> {
     pub(super) rows: usize,
@@ -42,6 +42,8 @@ enum PackedWeights {
         spill: Spill,
         scales: Vec<f32>,
         sums: Vec<i32>,
+        /// What inputs are multiplied by before they are quantised, padded to whole steps of [`LANES`].
+        factors: Option<Vec<f32>>,
         /// The input that comes as a float, and its weights.
         outlier: Option<(usize, Vec<f32>)>,
     },
@@ -108,13 +110,20 @@ impl PackedLinear {
             let mut panels = vec![ByteLine([0; 64]); quads * padded / LANES];
             let (mut scales, mut sums) = (vec![0.0; padded], vec![0; padded]);
             let mut outlier = outlier.map(|input| (input, vec![0.0; padded]));
+            let of_inputs = parts[0].linear.weight.input_scales();
+            let factors = of_inputs.map(|scales| {
+                let mut factors = scales[parts[0].inputs.clone()].to_vec();
+                factors.resize(inputs.next_multiple_of(LANES), 0.0);
+                factors
+            });
             let mut codes = vec![0; parts[0].linear.weight.columns];
             let places = Places::new(padded, kernels.int8_panel(), quads);
             for (output, (part, row)) in rows.enumerate() {
-                scales[output] = quantise_row(&part.linear.weight, row, &mut codes);
+                scales[output] = quantise_row(&part.linear.weight, row, of_inputs, &mut codes);
                 let codes = &codes[part.inputs.clone()];
                 if let Some((input, weights)) = &mut outlier {
-                    weights[output] = f32::from(codes[*input]) * scales[output];
+                    let factor = factors.as_ref().map_or(1.0, |factors| factors[*input]);
+                    weights[output] = f32::from(codes[*input]) * scales[output] * factor;
                 }
                 sums[output] = codes.iter().map(|&q| i32::from(q)).sum();
                 let (line, step, lane) = places.of(output);
@@ -130,7 +139,7 @@ impl PackedLinear {
                 }
             }
             let spill = kernels.spill(&mut panels, quads);
-            PackedWeights::Int8 { panels, spill, scales, sums, outlier }
+            PackedWeights::Int8 { panels, spill, scales, sums, factors, outlier }
         } else {
             let mut panels = vec![FloatLine::default(); inputs * padded / LANES];
             let mut values = vec![0.0; parts[0].linear.weight.columns];
@@ -151,11 +160,24 @@ impl PackedLinear {
         self.outputs
     }
 
-    /// The input that is left out of quantised rows.
-    pub(super) fn outlier(&self) -> Option<usize> {
-        match &self.weights {
-            PackedWeights::Int8 { outlier, .. } => outlier.as_ref().map(|(input, _)| *input),
-            PackedWeights::Float(_) => None,
+    /// Quantises rows of inputs, in the way that [`apply`](Self::apply) expects them, if the layer is int8.
+    pub(super) fn quantise(&self, kernels: Kernels, floats: &mut [f32], quantised: &mut Quantised) {
+        let PackedWeights::Int8 { factors, outlier, .. } = &self.weights else { return };
+        let stride = padded_bytes(self.inputs);
+        quantised.reserve(floats.len() / self.inputs, stride);
+        let Quantised { bytes, scales, zeros, outliers } = quantised;
+        let bytes = bytes.chunks_exact_mut(stride);
+        let codes = scales.iter_mut().zip(zeros).zip(outliers);
+        for ((row, bytes), ((scale, zero), apart)) in
+            floats.chunks_exact_mut(self.inputs).zip(bytes).zip(codes)
+        {
+            // A zero widens no range, and its code adds nothing to a product.
+            let outlier = outlier.as_ref().map(|(input, _)| *input);
+            *apart = outlier.map_or(0.0, |i| std::mem::take(&mut row[i]));
+            (*scale, *zero) = kernels.quantise(row, factors.as_deref(), bytes);
+            if let Some(i) = outlier {
+                row[i] = *apart;
+            }
         }
     }
 
@@ -174,8 +196,8 @@ impl PackedLinear {
                 out_stride: out.stride,
                 store: out.store,
             }),
-            PackedWeights::Int8 { panels, spill, scales, sums, outlier } => {
-                kernels.int8_product(Int8Product {
+            PackedWeights::Int8 { panels, spill, scales, sums, outlier, .. } => kernels
+                .int8_product(Int8Product {
                     rows: input.rows,
                     inputs: self.inputs,
                     outputs: self.outputs,
@@ -194,8 +216,7 @@ impl PackedLinear {
                     out: out.values,
                     out_stride: out.stride,
                     store: out.store,
-                })
-            }
+                }),
         }
     }
 }
@@ -246,9 +267,15 @@ impl Places {
     }
 }
 
-/// Codes and scale of row `row`. Codes of the file are taken as they are if they lie within ±63.
-fn quantise_row(matrix: &Matrix, row: usize, codes: &mut [i8]) -> f32 {
-    if let Some(scale) = matrix.codes(row, codes)
+/// Codes and scale of row `row` over `input_scales`. Codes of the file are taken as they are if they lie within ±63.
+fn quantise_row(
+    matrix: &Matrix,
+    row: usize,
+    input_scales: Option<&[f32]>,
+    codes: &mut [i8],
+) -> f32 {
+    if matrix.input_scales() == input_scales
+        && let Some(scale) = matrix.codes(row, codes)
         // All are looked at, without branches: each weight of a model passes here when it is loaded.
         && codes.iter().fold(0, |most, q| q.unsigned_abs().max(most)) <= LARGEST.unsigned_abs()
     {
@@ -256,6 +283,9 @@ fn quantise_row(matrix: &Matrix, row: usize, codes: &mut [i8]) -> f32 {
     }
     let mut floats = vec![0.0; matrix.columns];
     matrix.row(row, &mut floats);
+    if let Some(scales) = input_scales {
+        floats.iter_mut().zip(scales).for_each(|(x, scale)| *x /= scale);
+    }
     let largest = floats.iter().fold(0.0, |largest: f32, x| largest.max(x.abs()));
     let scale = if largest > 0.0 { largest / f32::from(LARGEST) } else { 1.0 };
     for (code, x) in codes.iter_mut().zip(floats) {
@@ -319,7 +349,7 @@ mod tests {
             let places = Places::new(padded, kernels.int8_panel(), inputs.div_ceil(4));
             for output in 0..outputs {
                 let mut codes = vec![0; inputs];
-                quantise_row(&linear.weight, output, &mut codes);
+                quantise_row(&linear.weight, output, None, &mut codes);
                 let (line, step, lane) = places.of(output);
                 let at = |i: usize| panels[line + i / 4 * step].0[4 * lane + i % 4];
                 assert_eq!((0..inputs).map(at).collect::<Vec<_>>(), codes);

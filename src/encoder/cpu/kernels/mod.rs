@@ -111,7 +111,7 @@ struct Table {
     int8_product: unsafe fn(&mut Int8Product<'_>),
     spill: unsafe fn(&mut [ByteLine], usize) -> Spill,
     norm: unsafe fn(&mut [f32], &[f32], &[f32], f32),
-    quantise: unsafe fn(&[f32], &mut [u8]) -> (f32, u8),
+    quantise: unsafe fn(&[f32], Option<&[f32]>, &mut [u8]) -> (f32, u8),
     softmax: unsafe fn(&mut [f32], usize, usize, f32),
     activate: unsafe fn(&mut [f32], Activation),
 }
@@ -147,8 +147,8 @@ macro_rules! kernel_set {
                 rows::norm($simd, row, weight, bias, epsilon);
             }
             $(#[$attribute])?
-            fn quantise(row: &[f32], out: &mut [u8]) -> (f32, u8) {
-                rows::quantise($simd, row, out)
+            fn quantise(row: &[f32], factors: Option<&[f32]>, out: &mut [u8]) -> (f32, u8) {
+                rows::quantise($simd, row, factors, out)
             }
             $(#[$attribute])?
             fn softmax(rows: &mut [f32], stride: usize, length: usize, scale: f32) {
@@ -296,11 +296,18 @@ impl Kernels {
         unsafe { (self.0.norm)(row, weight, bias, epsilon) }
     }
 
-    /// Quantises a row: `value ≈ (byte − zero) · scale`. Returns scale and zero.
-    pub(crate) fn quantise(self, row: &[f32], out: &mut [u8]) -> (f32, u8) {
+    /// Quantises a row: `value · factor ≈ (byte − zero) · scale`, without factors `value ≈ …`. Returns scale and zero.
+    /// `factors` are padded to whole steps of [`LANES`].
+    pub(crate) fn quantise(
+        self,
+        row: &[f32],
+        factors: Option<&[f32]>,
+        out: &mut [u8],
+    ) -> (f32, u8) {
         assert!(out.len() >= row.len());
+        assert!(factors.is_none_or(|f| f.len() >= row.len().next_multiple_of(LANES)));
         // SAFETY: a `Kernels` holds a table only where its instructions were detected.
-        unsafe { (self.0.quantise)(row, out) }
+        unsafe { (self.0.quantise)(row, factors, out) }
     }
 
     /// Softmax of `scale · row` in place, for the first `length` values of each row of `stride`, which is at

@@ -38,17 +38,17 @@ fn fold<S: Simd, T>(
     row: &[f32],
     pad: f32,
     start: T,
-    mut f: impl FnMut(T, S::Floats) -> T,
+    mut f: impl FnMut(T, usize, S::Floats) -> T,
 ) -> T {
     let (steps, rest) = row.as_chunks::<LANES>();
     let mut state = start;
-    for step in steps {
-        state = f(state, simd.load(step));
+    for (i, step) in steps.iter().enumerate() {
+        state = f(state, i, simd.load(step));
     }
     if !rest.is_empty() {
         let mut padded = [pad; LANES];
         padded[..rest.len()].copy_from_slice(rest);
-        state = f(state, simd.load(&padded));
+        state = f(state, steps.len(), simd.load(&padded));
     }
     state
 }
@@ -63,7 +63,7 @@ pub(super) fn norm<S: Simd>(simd: S, row: &mut [f32], weight: &[f32], bias: &[f3
         0.0,
         simd.splat(0.0),
         #[inline(always)]
-        |sum, x| simd.add(sum, x),
+        |sum, _, x| simd.add(sum, x),
     );
     let mean = simd.total(sum) / length;
     let means = simd.splat(mean);
@@ -73,7 +73,7 @@ pub(super) fn norm<S: Simd>(simd: S, row: &mut [f32], weight: &[f32], bias: &[f3
         mean,
         simd.splat(0.0),
         #[inline(always)]
-        |sum, x| {
+        |sum, _, x| {
             let difference = simd.sub(x, means);
             simd.mul_add(difference, difference, sum)
         },
@@ -92,9 +92,41 @@ pub(super) fn norm<S: Simd>(simd: S, row: &mut [f32], weight: &[f32], bias: &[f3
     );
 }
 
-/// Quantises a row to bytes: `value ≈ (byte − zero) · scale`. Returns scale and zero.
+/// Quantises a row to bytes: `value · factor ≈ (byte − zero) · scale`, without factors `value ≈ …`. Returns scale and zero.
+/// `factors` are padded to whole steps.
 #[inline(always)]
-pub(super) fn quantise<S: Simd>(simd: S, row: &[f32], out: &mut [u8]) -> (f32, u8) {
+pub(super) fn quantise<S: Simd>(
+    simd: S,
+    row: &[f32],
+    factors: Option<&[f32]>,
+    out: &mut [u8],
+) -> (f32, u8) {
+    match factors {
+        None => quantise_values(
+            simd,
+            row,
+            out,
+            #[inline(always)]
+            |_, x| x,
+        ),
+        Some(factors) => quantise_values(
+            simd,
+            row,
+            out,
+            #[inline(always)]
+            |i, x| simd.mul(x, simd.load(lanes(&factors[i * LANES..]))),
+        ),
+    }
+}
+
+/// Quantises what `value` makes of each sixteen values of a row.
+#[inline(always)]
+fn quantise_values<S: Simd>(
+    simd: S,
+    row: &[f32],
+    out: &mut [u8],
+    value: impl Fn(usize, S::Floats) -> S::Floats,
+) -> (f32, u8) {
     let highest = f32::from(HIGHEST_CODE);
     let none = simd.splat(0.0);
     let (low, high) = fold(
@@ -103,7 +135,10 @@ pub(super) fn quantise<S: Simd>(simd: S, row: &[f32], out: &mut [u8]) -> (f32, u
         0.0,
         (none, none),
         #[inline(always)]
-        |(low, high), x| (simd.min(low, x), simd.max(high, x)),
+        |(low, high), i, x| {
+            let x = value(i, x);
+            (simd.min(low, x), simd.max(high, x))
+        },
     );
     let (low, high) = (simd.smallest(low), simd.largest(high));
     let range = high - low;
@@ -112,14 +147,14 @@ pub(super) fn quantise<S: Simd>(simd: S, row: &[f32], out: &mut [u8]) -> (f32, u
     let (factor, zeros) = (simd.splat(factor), simd.splat(zero));
     let (steps, rest) = row.as_chunks::<LANES>();
     let (bytes, rest_bytes) = out[..row.len()].as_chunks_mut::<LANES>();
-    for (step, bytes) in steps.iter().zip(bytes) {
-        to_codes(simd, simd.load(step), factor, zeros, bytes);
+    for (i, (step, bytes)) in steps.iter().zip(bytes).enumerate() {
+        to_codes(simd, value(i, simd.load(step)), factor, zeros, bytes);
     }
     if !rest.is_empty() {
         let mut padded = [0.0; LANES];
         padded[..rest.len()].copy_from_slice(rest);
         let mut bytes = [0; LANES];
-        to_codes(simd, simd.load(&padded), factor, zeros, &mut bytes);
+        to_codes(simd, value(steps.len(), simd.load(&padded)), factor, zeros, &mut bytes);
         rest_bytes[..rest.len()].copy_from_slice(&bytes[..rest.len()]);
     }
     (scale, zero as u8)

@@ -248,7 +248,7 @@ proptest! {
     }
 
     #[test]
-    fn row_kernels_agree_bit_for_bit(length in 1_usize..100, seed: u64) {
+    fn row_kernels_agree_bit_for_bit(length in 1_usize..100, factors: bool, seed: u64) {
         let mut random = Random(seed);
         let row = random.floats(length);
         let padded = length.next_multiple_of(LANES);
@@ -257,7 +257,7 @@ proptest! {
             let mut normed = row.clone();
             kernels.norm(&mut normed, &weight, &bias, 1e-12);
             let mut codes = vec![0; length];
-            let (scale, zero) = kernels.quantise(&row, &mut codes);
+            let (scale, zero) = kernels.quantise(&row, factors.then_some(&weight), &mut codes);
             let mut shares = row.clone();
             shares.resize(padded, 0.0);
             kernels.softmax(&mut shares, padded, length, 0.7);
@@ -297,7 +297,7 @@ fn quantised_rows_are_within_half_a_step() {
         for row in [Random(5).floats(50), vec![3.0; 20], vec![-2.0, 0.0, -1.0], vec![0.0; 17]] {
             // The engine's rows of bytes are padded.
             let mut codes = vec![0; row.len().next_multiple_of(64)];
-            let (scale, zero) = kernels.quantise(&row, &mut codes);
+            let (scale, zero) = kernels.quantise(&row, None, &mut codes);
             for (&code, &value) in codes.iter().zip(&row) {
                 let back = (f32::from(code) - f32::from(zero)) * scale;
                 // Rounding of the zero adds to the rounding of the value at the ends of the range.
@@ -312,8 +312,10 @@ fn quantising_what_is_not_finite_does_not_panic() {
     for kernels in Kernels::all() {
         let mut codes = [0; 20];
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN_POSITIVE] {
-            kernels.quantise(&[value; 20], &mut codes);
-            kernels.quantise(&[f32::MAX, f32::MIN, value], &mut codes);
+            for factors in [None, Some(&[2.0; 32][..])] {
+                kernels.quantise(&[value; 20], factors, &mut codes);
+                kernels.quantise(&[f32::MAX, f32::MIN, value], factors, &mut codes);
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{ModelFiles, Outliers, Pooling};
+use crate::model::{Bytes, Float, Matrix, ModelFiles, Outliers, Pooling, Values};
 
 /// Tiny random checkpoints; what their logits should be is checked by the parity tests.
 const CHECKPOINTS: [&str; 5] = ["bert", "distilbert", "roberta", "xlm-roberta", "electra"];
@@ -25,11 +25,49 @@ fn engine(name: &str, precision: Precision, kernels: Kernels) -> Engine {
     Engine::with_kernels(&config, &weights, precision, kernels).unwrap()
 }
 
-/// An engine that leaves two hidden values out of the codes.
-fn engine_with_outliers(name: &str, precision: Precision, kernels: Kernels) -> Engine {
-    let (mut config, weights) = model(name);
+/// An engine of integers with scales of inputs, that leaves two hidden values out of the codes.
+fn engine_as_shipped(name: &str, precision: Precision, kernels: Kernels) -> Engine {
+    let (mut config, mut weights) = model(name);
     config.outliers = outliers(&config, 5, 3);
+    for layer in &mut weights.layers {
+        let hidden = input_scales(config.hidden);
+        for linear in [&mut layer.query, &mut layer.key, &mut layer.value, &mut layer.up] {
+            linear.weight = scaled(&linear.weight, &hidden);
+        }
+        let inner = input_scales(config.intermediate);
+        layer.down.weight = scaled(&layer.down.weight, &inner);
+    }
     Engine::with_kernels(&config, &weights, precision, kernels).unwrap()
+}
+
+/// From a half to two.
+fn input_scales(columns: usize) -> Vec<f32> {
+    (0..columns).map(|i| ((i * 13 % 7) as f32 / 3.0 - 1.0).exp2()).collect()
+}
+
+/// The matrix in bytes, its columns multiplied by `input_scales`.
+fn scaled(matrix: &Matrix, input_scales: &[f32]) -> Matrix {
+    let (mut values, mut scales) = (Vec::new(), Vec::new());
+    let mut row = vec![0.0; matrix.columns];
+    for i in 0..matrix.rows {
+        matrix.row(i, &mut row);
+        let scale = row.iter().fold(0.0, |most: f32, x| most.max(x.abs())) / 63.0;
+        values.extend(row.iter().map(|x| ((x / scale).round() as i8).cast_unsigned()));
+        scales.push(scale);
+    }
+    let (values, input_scales) = (Bytes::from(values), Some(input_scales.to_vec()));
+    Matrix { values: Values::Int8 { values, scales, input_scales }, ..*matrix }
+}
+
+/// The matrix in floats.
+fn floats(matrix: &Matrix) -> Matrix {
+    let mut row = vec![0.0; matrix.columns];
+    let mut bytes = Vec::new();
+    for i in 0..matrix.rows {
+        matrix.row(i, &mut row);
+        bytes.extend(row.iter().flat_map(|x| x.to_le_bytes()));
+    }
+    Matrix { values: Values::Float(Float::F32(Bytes::from(bytes))), ..*matrix }
 }
 
 /// The same hidden values in all layers.
@@ -77,9 +115,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
-    fn company_does_not_matter(sequences in sequences(), int8: bool, outliers: bool, which in 0..CHECKPOINTS.len()) {
+    fn company_does_not_matter(sequences in sequences(), int8: bool, shipped: bool, which in 0..CHECKPOINTS.len()) {
         let precision = if int8 { Precision::Int8 } else { Precision::F32 };
-        let engine = if outliers { engine_with_outliers } else { engine };
+        let engine = if shipped { engine_as_shipped } else { engine };
         let engine = engine(CHECKPOINTS[which], precision, Kernels::detect());
         let together = run(&engine, &sequences);
         let alone: Vec<u32> =
@@ -94,8 +132,8 @@ proptest! {
     }
 
     #[test]
-    fn kernels_do_not_matter(sequences in sequences(), outliers: bool, which in 0..CHECKPOINTS.len()) {
-        let engine = if outliers { engine_with_outliers } else { engine };
+    fn kernels_do_not_matter(sequences in sequences(), shipped: bool, which in 0..CHECKPOINTS.len()) {
+        let engine = if shipped { engine_as_shipped } else { engine };
         for precision in [Precision::F32, Precision::Int8] {
             let oracle = run(&engine(CHECKPOINTS[which], precision, Kernels::scalar()), &sequences);
             for kernels in Kernels::all() {
@@ -132,6 +170,39 @@ fn int8_is_near_f32() {
         let error = (error / float.len() as f32).sqrt();
         assert!(error < 0.1 * spread, "{name}: off by {error} where logits are {spread}");
     }
+}
+
+/// Inputs of a fiftieth of the others' size have next to no codes of their own, unless they are scaled before.
+#[test]
+fn input_scales_give_small_values_codes_of_their_own() {
+    let ids: Vec<Vec<u32>> =
+        (1..40).map(|n| (0..n).map(|i| (i * 29 + n) % 500).collect()).collect();
+    let errors = [true, false].map(|known| {
+        let [float, int8] = [Precision::F32, Precision::Int8].map(|precision| {
+            let (config, mut weights) = model("bert");
+            let scales: Vec<f32> =
+                (0..config.hidden).map(|i| if i % 2 == 0 { 50.0 } else { 1.0 }).collect();
+            for layer in &mut weights.layers {
+                // Every second value is small and weighs the more.
+                for (i, scale) in scales.iter().enumerate() {
+                    layer.attention_norm.weight[i] /= scale;
+                    layer.attention_norm.bias[i] /= scale;
+                }
+                layer.up.weight = scaled(&layer.up.weight, &scales);
+                if !known {
+                    layer.up.weight = floats(&layer.up.weight);
+                }
+            }
+            let engine =
+                Engine::with_kernels(&config, &weights, precision, Kernels::detect()).unwrap();
+            run(&engine, &ids).into_iter().map(f32::from_bits).collect::<Vec<f32>>()
+        });
+        float.iter().zip(&int8).map(|(a, b)| (a - b) * (a - b)).sum::<f32>()
+    });
+    assert!(
+        errors[0] < 0.6 * errors[1],
+        "squared errors {errors:?}, the first with the scales of the inputs"
+    );
 }
 
 /// One value a hundred times as large as the others leaves few codes for them. (What is left is the rounding of its weights.)
