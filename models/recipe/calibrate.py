@@ -64,14 +64,12 @@ def choose_threshold(p: np.ndarray, y: np.ndarray, sure: np.ndarray, kinds: np.n
 
 
 def precise_threshold(p: np.ndarray, y: np.ndarray, w: np.ndarray, wanted: float = 0.9) -> float:
-    """The lowest threshold of the grid from which on up the weighted precision is `wanted`."""
-    best = GRID[-1]
-    for threshold in GRID[::-1]:
+    """The lowest threshold of the grid with a weighted precision of `wanted`; the highest if none has it."""
+    for threshold in GRID:
         over = p >= threshold
-        if (w * over).sum() and (w * y * over).sum() / (w * over).sum() < wanted:
-            break
-        best = threshold
-    return float(best)
+        if (w * y * over).sum() >= wanted * (w * over).sum():
+            return float(threshold)
+    return float(GRID[-1])
 
 
 def probabilities(logits: np.ndarray, decisions: dict) -> np.ndarray:
