@@ -102,6 +102,9 @@ pub(crate) struct Outlier<'a> {
     pub(crate) weights: &'a [f32],
 }
 
+/// A row, factors, room for the codes; gives back scale and zero.
+type Quantise = unsafe fn(&[f32], Option<&[f32]>, &mut [u8]) -> (f32, u8);
+
 /// Functions compiled for one instruction set. Each may be called only where the processor has it.
 struct Table {
     name: &'static str,
@@ -111,7 +114,7 @@ struct Table {
     int8_product: unsafe fn(&mut Int8Product<'_>),
     spill: unsafe fn(&mut [ByteLine], usize) -> Spill,
     norm: unsafe fn(&mut [f32], &[f32], &[f32], f32),
-    quantise: unsafe fn(&[f32], Option<&[f32]>, &mut [u8]) -> (f32, u8),
+    quantise: Quantise,
     softmax: unsafe fn(&mut [f32], usize, usize, f32),
     activate: unsafe fn(&mut [f32], Activation),
 }
