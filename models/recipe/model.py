@@ -5,6 +5,8 @@ token alone; the logits are the same as the model's own.
 """
 
 import math
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -32,6 +34,8 @@ class QuantLinear(nn.Linear):
     outlier: int | None = None
     #: What the inputs are multiplied by before they are rounded, [in], see `find_input_scales`.
     input_scale: torch.Tensor | None = None
+    #: Inputs that share a scale and a zero; None: all do.
+    group: int | None = None
     #: Whether the inputs are rounded, too. The engine computes the head in floats.
     rounds_inputs = True
 
@@ -43,10 +47,9 @@ class QuantLinear(nn.Linear):
             x, weight = x * self.input_scale, weight / self.input_scale
         if self.step is not None:
             weight = fake_quantize_rows(weight, self.step)
-        if self.outlier is not None:
-            x = fake_quantize_tokens(x, self.outlier)
-        elif self.rounds_inputs:
-            x = torch.cat([fake_quantize_tokens(part) for part in x.split(GROUP, -1)], -1)
+        if self.rounds_inputs:
+            parts = x.split(self.group or x.shape[-1], -1)
+            x = torch.cat([fake_quantize_tokens(part, self.outlier) for part in parts], -1)
         return F.linear(x, weight, self.bias)
 
 
@@ -110,6 +113,8 @@ def prepare(model: BertForSequenceClassification, row_step: float | None = 0.0) 
             if type(module) is nn.Linear:
                 module.__class__ = QuantLinear
                 module.step = row_step
+    for layer in model.bert.encoder.layer:
+        layer.output.dense.group = GROUP
     model.bert.pooler.dense.rounds_inputs = False
     return model
 
@@ -122,53 +127,54 @@ def set_fake_quantization(model: nn.Module, on: bool) -> None:
 
 
 @torch.no_grad()
+def watch_inputs(
+    model: BertForSequenceClassification,
+    linears: Iterable[nn.Module],
+    batches: list[tuple[torch.Tensor, torch.Tensor]],
+    see: Callable[[nn.Module, torch.Tensor], None],
+) -> None:
+    """Lets `model` read `batches` of (ids, mask), and shows `see` each of `linears` with its input [batch, tokens, in]."""
+    watches = [linear.register_forward_pre_hook(lambda linear, inputs: see(linear, inputs[0])) for linear in linears]
+    for ids, mask in batches:
+        logits(model, ids, mask)
+    for watch in watches:
+        watch.remove()
+
+
 def find_outliers(model: BertForSequenceClassification, batches: list[tuple[torch.Tensor, torch.Tensor]]) -> dict[str, list[int]]:
     """For each layer the hidden value in which the first token, whose state the head reads, is greatest, on the mean over `batches` of (ids,
     mask): of what queries, keys and values are made from, and of what the feed-forward layer reads. Beside it the others would share few codes."""
     sizes: dict[nn.Module, torch.Tensor | int] = {}
 
-    def measure(linear: nn.Module, inputs: tuple[torch.Tensor]) -> None:
-        sizes[linear] = sizes.get(linear, 0) + inputs[0][:, 0].abs().sum(0)
+    def measure(linear: nn.Module, x: torch.Tensor) -> None:
+        sizes[linear] = sizes.get(linear, 0) + x[:, 0].abs().sum(0)
 
     layers = model.bert.encoder.layer
     readers = {"attention": [layer.attention.self.key for layer in layers], "feed_forward": [layer.intermediate.dense for layer in layers]}
-    watches = [linear.register_forward_pre_hook(measure) for kind in readers.values() for linear in kind]
-    for ids, mask in batches:
-        logits(model, ids, mask)
-    for watch in watches:
-        watch.remove()
+    watch_inputs(model, sum(readers.values(), []), batches, measure)
     return {kind: [int(sizes[linear].argmax()) for linear in linears] for kind, linears in readers.items()}
 
 
-@torch.no_grad()
 def find_input_scales(model: BertForSequenceClassification, batches: list[tuple[torch.Tensor, torch.Tensor]]) -> dict[str, torch.Tensor]:
     """For each linear layer of the encoder one over the root of the root mean square of each of its inputs, over the tokens of `batches` of
     (ids, mask): name -> [in]. Multiplied by it, inputs are more alike in size, and so are the weights divided by it, whose columns were small
     where inputs were great. SmoothQuant (Xiao et al. 2023) with half of the difference on either side; but here the engine multiplies, for the
     norm before the layer is also what is added after it."""
-    squares: dict[str, torch.Tensor | int] = {}
-    tokens: dict[str, int] = {}
+    squares: dict[nn.Module, torch.Tensor | int] = {}
+    tokens: dict[nn.Module, int] = {}
 
-    def watch(name: str, linear: nn.Module):
-        def measure(_: nn.Module, inputs: tuple[torch.Tensor]) -> None:
-            x = inputs[0].flatten(0, 1)
-            squares[name] = squares.get(name, 0) + x.square().sum(0)
-            tokens[name] = tokens.get(name, 0) + len(x)
-
-        return linear.register_forward_pre_hook(measure)
+    def measure(linear: nn.Module, x: torch.Tensor) -> None:
+        squares[linear] = squares.get(linear, 0) + x.flatten(0, 1).square().sum(0)
+        tokens[linear] = tokens.get(linear, 0) + x.shape[0] * x.shape[1]
 
     linears = {name: module for name, module in model.named_modules() if isinstance(module, QuantLinear) and module.rounds_inputs}
-    # Queries, keys and values read the same, but in the last layer.
-    watches = [watch(name, linear) for name, linear in linears.items() if not name.endswith((".query", ".value"))]
-    for ids, mask in batches:
-        logits(model, ids, mask)
-    for one in watches:
-        one.remove()
-    sizes = {name: (total / tokens[name]).sqrt() for name, total in squares.items()}
-    scales = {name: size.clamp_min(0.01 * size.mean()).rsqrt() for name, size in sizes.items()}
-    for name in [name for name in scales if name.endswith(".key")]:
-        stem = name.removesuffix(".key")
-        scales[stem + ".query"], scales[stem + ".value"] = scales[name].clone(), scales[name].clone()
+    # Queries and values read what keys read (queries in the last layer but a part of it).
+    readers = {name: linears[re.sub("[.](query|value)$", ".key", name)] for name in linears}
+    watch_inputs(model, set(readers.values()), batches, measure)
+    scales = {}
+    for name, linear in readers.items():
+        size = (squares[linear] / tokens[linear]).sqrt()
+        scales[name] = size.clamp_min(0.01 * size.mean()).rsqrt()
     return scales
 
 
@@ -267,10 +273,7 @@ def standardise(
     texts; without this the head takes hundreds of steps to see a difference."""
     states: list[torch.Tensor] = []
     pooler = model.bert.pooler
-    watch = pooler.register_forward_pre_hook(lambda _, inputs: states.append(inputs[0][:, 0]))
-    for ids, mask in batches:
-        logits(model, ids, mask)
-    watch.remove()
+    watch_inputs(model, [pooler], batches, lambda _, x: states.append(x[:, 0]))
     state = torch.cat(states)
     gain = deviation / state.std(0).clamp_min(1e-3)
     norm = model.bert.encoder.layer[-1].output.LayerNorm

@@ -165,7 +165,7 @@ impl Run<'_> {
         let columns = self.model.embedding.words.columns;
         let rows = scratch.projected.get(tokens * columns);
         self.look_up(rows);
-        let input = self.input(rows, columns, projection, &mut scratch.quantised);
+        let input = self.input(rows, projection, &mut scratch.quantised);
         let output = Output { values: hidden, stride: width, store: Store::Replace };
         projection.apply(self.kernels, input, output);
     }
@@ -192,7 +192,7 @@ impl Run<'_> {
         let tokens = self.ids.len();
         let hidden = scratch.hidden.get(tokens * width);
         let projected = scratch.projected.get(tokens * 3 * width);
-        let input = self.input(hidden, width, &layer.projection, &mut scratch.quantised);
+        let input = self.input(hidden, &layer.projection, &mut scratch.quantised);
         let output = Output { values: projected, stride: 3 * width, store: Store::Replace };
         layer.projection.apply(kernels, input, output);
 
@@ -223,7 +223,7 @@ impl Run<'_> {
         }
         let hidden = &mut hidden[..rows * width];
 
-        let input = self.input(context, width, &layer.attention_output, &mut scratch.quantised);
+        let input = self.input(context, &layer.attention_output, &mut scratch.quantised);
         let output = Output { values: hidden, stride: width, store: Store::Add };
         layer.attention_output.apply(kernels, input, output);
         layer.attention_norm.apply(kernels, hidden, width);
@@ -253,7 +253,7 @@ impl Run<'_> {
             for row in inner.chunks_exact_mut(size) {
                 kernels.activate(row, self.model.activation);
             }
-            let input = self.input(inner, size, down, &mut scratch.inner_quantised);
+            let input = self.input(inner, down, &mut scratch.inner_quantised);
             let output = Output { values: sums, stride: width, store: Store::Add };
             down.apply(kernels, input, output);
         }
@@ -294,15 +294,15 @@ impl Run<'_> {
         model.classifier.apply(self.kernels, input(dense), output);
     }
 
-    /// Rows of `width` floats as the input of `linear`, quantised if that is int8.
+    /// Rows of floats as the input of `linear`, quantised if that is int8.
     fn input<'r>(
         &self,
         floats: &'r mut [f32],
-        width: usize,
         linear: &PackedLinear,
         quantised: &'r mut Quantised,
     ) -> Input<'r> {
         linear.quantise(self.kernels, floats, quantised);
+        let width = linear.inputs();
         Input { rows: floats.len() / width, stride: width, floats, quantised }
     }
 }

@@ -104,22 +104,25 @@ impl PackedLinear {
             let values = parts.iter().flat_map(|part| &part.linear.bias[part.outputs.clone()]);
             bias.iter_mut().zip(values).for_each(|(to, from)| *to = *from);
         }
-        let rows = parts.iter().flat_map(|part| part.outputs.clone().map(move |row| (part, row)));
+        let of_inputs = parts[0].linear.weight.input_scales();
+        let rows = parts.iter().flat_map(|part| {
+            let same_inputs = part.linear.weight.input_scales() == of_inputs;
+            part.outputs.clone().map(move |row| (part, row, same_inputs))
+        });
         let weights = if int8 {
             let quads = inputs.div_ceil(4);
             let mut panels = vec![ByteLine([0; 64]); quads * padded / LANES];
             let (mut scales, mut sums) = (vec![0.0; padded], vec![0; padded]);
             let mut outlier = outlier.map(|input| (input, vec![0.0; padded]));
-            let of_inputs = parts[0].linear.weight.input_scales();
-            let factors = of_inputs.map(|scales| {
-                let mut factors = scales[parts[0].inputs.clone()].to_vec();
-                factors.resize(inputs.next_multiple_of(LANES), 0.0);
-                factors
-            });
+            let factors = of_inputs.map(|scales| padded_values(&scales[parts[0].inputs.clone()]));
             let mut codes = vec![0; parts[0].linear.weight.columns];
             let places = Places::new(padded, kernels.int8_panel(), quads);
-            for (output, (part, row)) in rows.enumerate() {
-                scales[output] = quantise_row(&part.linear.weight, row, of_inputs, &mut codes);
+            for (output, (part, row, same_inputs)) in rows.enumerate() {
+                let weight = &part.linear.weight;
+                // Codes of the file are for inputs multiplied by its own scales.
+                let filed = if same_inputs { filed_row(weight, row, &mut codes) } else { None };
+                scales[output] =
+                    filed.unwrap_or_else(|| quantise_row(weight, row, of_inputs, &mut codes));
                 let codes = &codes[part.inputs.clone()];
                 if let Some((input, weights)) = &mut outlier {
                     let factor = factors.as_ref().map_or(1.0, |factors| factors[*input]);
@@ -144,7 +147,7 @@ impl PackedLinear {
             let mut panels = vec![FloatLine::default(); inputs * padded / LANES];
             let mut values = vec![0.0; parts[0].linear.weight.columns];
             let places = Places::new(padded, kernels.float_panel(), inputs);
-            for (output, (part, row)) in rows.enumerate() {
+            for (output, (part, row, _)) in rows.enumerate() {
                 part.linear.weight.row(row, &mut values);
                 let (line, step, lane) = places.of(output);
                 for (i, &value) in values[part.inputs.clone()].iter().enumerate() {
@@ -154,6 +157,10 @@ impl PackedLinear {
             PackedWeights::Float(panels)
         };
         PackedLinear { inputs, outputs, bias, weights }
+    }
+
+    pub(super) fn inputs(&self) -> usize {
+        self.inputs
     }
 
     pub(super) fn outputs(&self) -> usize {
@@ -221,8 +228,15 @@ impl PackedLinear {
     }
 }
 
+/// Some values, zeros after them up to a whole step of [`LANES`].
+fn padded_values(values: &[f32]) -> Vec<f32> {
+    let mut values = values.to_vec();
+    values.resize(values.len().next_multiple_of(LANES), 0.0);
+    values
+}
+
 /// Bytes between two quantised rows of `inputs` values: whole cache lines.
-pub(super) fn padded_bytes(inputs: usize) -> usize {
+fn padded_bytes(inputs: usize) -> usize {
     inputs.next_multiple_of(64)
 }
 
@@ -267,25 +281,21 @@ impl Places {
     }
 }
 
-/// Codes and scale of row `row` over `input_scales`. Codes of the file are taken as they are if they lie within ±63.
+/// Codes and scale of row `row` as they are in the file, if they are there and lie within ±63.
+fn filed_row(matrix: &Matrix, row: usize, codes: &mut [i8]) -> Option<f32> {
+    let scale = matrix.codes(row, codes)?;
+    // All are looked at, without branches: each weight of a model passes here when it is loaded.
+    let most = codes.iter().fold(0, |most, q| q.unsigned_abs().max(most));
+    (most <= LARGEST.unsigned_abs()).then_some(scale)
+}
+
+/// New codes and scale of row `row`, for inputs that are multiplied by `input_scales`.
 fn quantise_row(
     matrix: &Matrix,
     row: usize,
     input_scales: Option<&[f32]>,
     codes: &mut [i8],
 ) -> f32 {
-    // Mostly they are the very same, which is known at once.
-    let same = match (matrix.input_scales(), input_scales) {
-        (Some(own), Some(wanted)) => std::ptr::eq(own, wanted) || own == wanted,
-        (own, wanted) => own.is_none() && wanted.is_none(),
-    };
-    if same
-        && let Some(scale) = matrix.codes(row, codes)
-        // All are looked at, without branches: each weight of a model passes here when it is loaded.
-        && codes.iter().fold(0, |most, q| q.unsigned_abs().max(most)) <= LARGEST.unsigned_abs()
-    {
-        return scale;
-    }
     let mut floats = vec![0.0; matrix.columns];
     matrix.row(row, &mut floats);
     if let Some(scales) = input_scales {
@@ -309,12 +319,7 @@ pub(super) struct PaddedNorm {
 
 impl PaddedNorm {
     pub(super) fn new(norm: &Norm, epsilon: f32) -> Self {
-        let padded = |values: &[f32]| {
-            let mut values = values.to_vec();
-            values.resize(values.len().next_multiple_of(LANES), 0.0);
-            values
-        };
-        PaddedNorm { weight: padded(&norm.weight), bias: padded(&norm.bias), epsilon }
+        PaddedNorm { weight: padded_values(&norm.weight), bias: padded_values(&norm.bias), epsilon }
     }
 
     /// Every row of `width` values, in place.

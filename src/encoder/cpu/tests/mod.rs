@@ -156,18 +156,25 @@ proptest! {
     }
 }
 
+/// Mean squares over the logits of some sequences: of the difference between int8 and f32, and of f32.
+fn error_of_int8(config: &Config, weights: &Weights) -> (f32, f32) {
+    let ids: Vec<Vec<u32>> =
+        (1..40).map(|n| (0..n).map(|i| (i * 29 + n) % 500).collect()).collect();
+    let [float, int8] = [Precision::F32, Precision::Int8].map(|precision| {
+        let engine = Engine::with_kernels(config, weights, precision, Kernels::detect()).unwrap();
+        run(&engine, &ids).into_iter().map(f32::from_bits).collect::<Vec<f32>>()
+    });
+    let count = float.len() as f32;
+    let errors = float.iter().zip(&int8).map(|(a, b)| (a - b) * (a - b));
+    (errors.sum::<f32>() / count, float.iter().map(|x| x * x).sum::<f32>() / count)
+}
+
 #[test]
 fn int8_is_near_f32() {
-    let ids: Vec<Vec<u32>> =
-        (1..40).map(|n| (0..n).map(|i| (i * 37 + n) % 500).collect()).collect();
     for name in CHECKPOINTS {
-        let [float, int8] = [Precision::F32, Precision::Int8].map(|precision| {
-            let logits = run(&engine(name, precision, Kernels::detect()), &ids);
-            logits.into_iter().map(f32::from_bits).collect::<Vec<f32>>()
-        });
-        let spread = (float.iter().map(|x| x * x).sum::<f32>() / float.len() as f32).sqrt();
-        let error = float.iter().zip(&int8).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
-        let error = (error / float.len() as f32).sqrt();
+        let (config, weights) = model(name);
+        let (error, spread) = error_of_int8(&config, &weights);
+        let (error, spread) = (error.sqrt(), spread.sqrt());
         assert!(error < 0.1 * spread, "{name}: off by {error} where logits are {spread}");
     }
 }
@@ -175,29 +182,22 @@ fn int8_is_near_f32() {
 /// Inputs of a fiftieth of the others' size have next to no codes of their own, unless they are scaled before.
 #[test]
 fn input_scales_give_small_values_codes_of_their_own() {
-    let ids: Vec<Vec<u32>> =
-        (1..40).map(|n| (0..n).map(|i| (i * 29 + n) % 500).collect()).collect();
     let errors = [true, false].map(|known| {
-        let [float, int8] = [Precision::F32, Precision::Int8].map(|precision| {
-            let (config, mut weights) = model("bert");
-            let scales: Vec<f32> =
-                (0..config.hidden).map(|i| if i % 2 == 0 { 50.0 } else { 1.0 }).collect();
-            for layer in &mut weights.layers {
-                // Every second value is small and weighs the more.
-                for (i, scale) in scales.iter().enumerate() {
-                    layer.attention_norm.weight[i] /= scale;
-                    layer.attention_norm.bias[i] /= scale;
-                }
-                layer.up.weight = scaled(&layer.up.weight, &scales);
-                if !known {
-                    layer.up.weight = floats(&layer.up.weight);
-                }
+        let (config, mut weights) = model("bert");
+        let scales: Vec<f32> =
+            (0..config.hidden).map(|i| if i % 2 == 0 { 50.0 } else { 1.0 }).collect();
+        for layer in &mut weights.layers {
+            // Every second value is small and weighs the more.
+            for (i, scale) in scales.iter().enumerate() {
+                layer.attention_norm.weight[i] /= scale;
+                layer.attention_norm.bias[i] /= scale;
             }
-            let engine =
-                Engine::with_kernels(&config, &weights, precision, Kernels::detect()).unwrap();
-            run(&engine, &ids).into_iter().map(f32::from_bits).collect::<Vec<f32>>()
-        });
-        float.iter().zip(&int8).map(|(a, b)| (a - b) * (a - b)).sum::<f32>()
+            layer.up.weight = scaled(&layer.up.weight, &scales);
+            if !known {
+                layer.up.weight = floats(&layer.up.weight);
+            }
+        }
+        error_of_int8(&config, &weights).0
     });
     assert!(
         errors[0] < 0.6 * errors[1],
@@ -208,23 +208,16 @@ fn input_scales_give_small_values_codes_of_their_own() {
 /// One value a hundred times as large as the others leaves few codes for them. (What is left is the rounding of its weights.)
 #[test]
 fn an_outlier_that_is_left_out_of_the_codes_leaves_them_to_the_others() {
-    let ids: Vec<Vec<u32>> =
-        (1..40).map(|n| (0..n).map(|i| (i * 29 + n) % 500).collect()).collect();
     let errors = [true, false].map(|known| {
-        let [float, int8] = [Precision::F32, Precision::Int8].map(|precision| {
-            let (mut config, mut weights) = model("bert");
-            for layer in &mut weights.layers {
-                layer.attention_norm.bias[3] = 100.0;
-                layer.output_norm.bias[5] = 100.0;
-            }
-            if known {
-                config.outliers = outliers(&config, 5, 3);
-            }
-            let engine =
-                Engine::with_kernels(&config, &weights, precision, Kernels::detect()).unwrap();
-            run(&engine, &ids).into_iter().map(f32::from_bits).collect::<Vec<f32>>()
-        });
-        float.iter().zip(&int8).map(|(a, b)| (a - b) * (a - b)).sum::<f32>()
+        let (mut config, mut weights) = model("bert");
+        for layer in &mut weights.layers {
+            layer.attention_norm.bias[3] = 100.0;
+            layer.output_norm.bias[5] = 100.0;
+        }
+        if known {
+            config.outliers = outliers(&config, 5, 3);
+        }
+        error_of_int8(&config, &weights).0
     });
     assert!(
         errors[0] < 0.6 * errors[1],
